@@ -1,0 +1,77 @@
+"""Atomic writes: a file or folder appears complete under its name, or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydroml.errors import HydromlError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it there when the block succeeds.
+
+    Works for a file and for a folder. A folder that is already there is replaced; a block
+    that fails leaves what was there as it was and removes its own leftovers.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the result shall stand. Missing parent folders are made.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+
+    Raises
+    ------
+    HydromlError
+        The disk is full.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with atomic_path(target) as scratch:
+    ...     _ = scratch.write_text("done")
+    >>> target.read_text()
+    'done'
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    scratch = folder / target.name
+    try:
+        with naming_full_disk(target):
+            yield scratch
+            _replace(scratch, target, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def naming_full_disk(path: Path | str) -> Iterator[None]:
+    """Turn "no space left on device" within the block into an error that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        # HDF5 hides errno in the text of its own error
+        if error.errno == 28 or "No space left" in str(error):
+            raise HydromlError(
+                f"The disk is full: could not write {path}.",
+                "Free some space, or choose another place, and run the same command again.",
+            ) from error
+        raise
+
+
+def _replace(scratch: Path, target: Path, folder: Path) -> None:
+    if scratch.is_file():
+        with scratch.open("rb") as written:
+            os.fsync(written.fileno())
+    elif target.is_dir():
+        target.rename(folder / "old")  # a folder cannot be renamed onto a full one
+    scratch.replace(target)

@@ -1,0 +1,36 @@
+"""The ``hydroml`` command."""
+
+import sys
+
+import click
+
+from hydroml.errors import HydromlError
+from hydroml.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="hydroml")
+def hydroml() -> None:
+    """Regional LSTM and EA-LSTM streamflow forecasting on CAMELS.
+
+    \b
+    hydroml demo                                     synthetic data to maps in minutes
+    hydroml data prepare CAMELS_FOLDER --out data/store.zarr
+    hydroml train --basins 531 --model ealstm        -> runs/<name>/
+    hydroml evaluate runs/<name>                     -> NSE per basin, map, hydrographs
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message and exit code 1."""
+    try:
+        hydroml(standalone_mode=False)
+    except HydromlError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)

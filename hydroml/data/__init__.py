@@ -1,0 +1,1 @@
+"""From files to a store, and from a store to arrays ready to train on."""

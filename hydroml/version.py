@@ -1,0 +1,3 @@
+"""The version of hydroml, without any import."""
+
+__version__ = "0.1.0"
