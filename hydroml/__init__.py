@@ -1,5 +1,28 @@
-"""hydroml: regional LSTM and EA-LSTM streamflow forecasting."""
+"""hydroml: regional LSTM and EA-LSTM streamflow forecasting.
+
+>>> import hydroml
+>>> sorted(hydroml.__all__)
+['__version__', 'evaluate', 'load_config', 'open_store', 'resume', 'train']
+"""
+
+from importlib import import_module
+from typing import Any
 
 from hydroml.version import __version__
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "evaluate", "load_config", "open_store", "resume", "train"]
+
+_HOMES = {
+    "evaluate": "hydroml.api",
+    "load_config": "hydroml.config",
+    "open_store": "hydroml.data.store",
+    "resume": "hydroml.api",
+    "train": "hydroml.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: ``import hydroml`` loads neither torch nor xarray."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hydroml' has no attribute {name!r}")

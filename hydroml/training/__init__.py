@@ -1,1 +1,1 @@
-""""""
+"""From a store to a run directory: samples, loop, checkpoints."""

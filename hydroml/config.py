@@ -1,0 +1,271 @@
+"""The typed configuration of a training run: frozen, validated, with near-miss hints.
+
+A configuration is a preset, a YAML file on top of it, ``key=value`` settings on top of that.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hydroml.errors import ConfigError, nearest
+
+
+def _split_period(value: Any) -> Any:
+    return value.split("..") if isinstance(value, str) and ".." in value else value
+
+
+Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
+"""First and last day, both included; ``1999-10-01..2008-09-30`` or a list of two."""
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """What is read from the store. ``auto`` is resolved, and written to the run, at the start."""
+
+    dynamic: Literal["auto"] | tuple[str, ...] = "auto"
+    static: Literal["auto"] | tuple[str, ...] = "auto"
+    target: str = "qobs"
+    train: Dates
+    validation: Dates | None = None
+    test: Dates
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DataConfig":
+        for name in ("train", "validation", "test"):
+            period = getattr(self, name)
+            if period and period[0] > period[1]:
+                raise ValueError(f"{name}: {period[0]} comes after {period[1]}")
+        return self
+
+
+class ModelConfig(Section):
+    """Which model, how large."""
+
+    name: Literal["ealstm", "lstm", "lstm-nostatic"] = "ealstm"
+    hidden: int = Field(default=256, ge=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+    forget_bias: float = 5.0
+
+
+class WindowedSampling(Section):
+    """One target a sample: `length` days in, the last day out (Kratzert et al. 2019)."""
+
+    kind: Literal["windowed"] = "windowed"
+    length: int = Field(default=270, ge=1)
+
+
+class SequenceSampling(Section):
+    """`warmup` days to fill the state, then a block of days that all count."""
+
+    kind: Literal["sequence"] = "sequence"
+    warmup: int = Field(default=180, ge=0)
+    block: int = Field(default=270, ge=1)
+
+
+class StepSchedule(Section):
+    """Learning rate by epoch: the rate of the last epoch listed that has begun (from 1)."""
+
+    kind: Literal["steps"] = "steps"
+    rates: dict[int, float] = {1: 1e-3, 11: 5e-4, 21: 1e-4}
+
+    @model_validator(mode="after")
+    def _starts_at_one(self) -> "StepSchedule":
+        if 1 not in self.rates or min(self.rates.values()) <= 0:
+            raise ValueError("rates needs a positive rate for epoch 1")
+        return self
+
+
+class CosineSchedule(Section):
+    """Linear rise over the first `rise` of the steps, then half a cosine down to zero."""
+
+    kind: Literal["cosine"] = "cosine"
+    peak: float = Field(default=3e-3, gt=0)
+    rise: float = Field(default=0.05, ge=0, lt=1)
+
+
+class OptimizerConfig(Section):
+    """How weights move. ``weight_average`` is the decay of the exponential moving average of
+    weights a step, 0 for none; ``static_noise`` the standard deviation of Gaussian noise added
+    to the standardised attributes of each training sample.
+    """  # noqa: D205
+
+    schedule: StepSchedule | CosineSchedule = Field(discriminator="kind", default=StepSchedule())
+    batch_size: int = Field(default=256, ge=1)
+    clip_norm: float = Field(default=1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    weight_average: float = Field(default=0.0, ge=0, lt=1)
+    static_noise: float = Field(default=0.0, ge=0)
+
+
+class TrainConfig(Section):
+    """Everything a training run is, besides the store, the basins and the seed's machine."""
+
+    preset: str = "default"
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    sampling: WindowedSampling | SequenceSampling = Field(
+        discriminator="kind", default=SequenceSampling()
+    )
+    loss: Literal["mse", "nse_star", "nse_star_consistent"] = "nse_star"
+    optimizer: OptimizerConfig = OptimizerConfig()
+    epochs: int = Field(default=30, ge=1)
+    seed: int = Field(default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    tf32: bool = False
+
+
+def presets() -> dict[str, str]:
+    """Names of the presets in the package with the first line of their comment."""
+    folder = resources.files("hydroml") / "presets"
+    found = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return {
+        name.removesuffix(".yaml"): (folder / name).read_text().splitlines()[0].lstrip("# ")
+        for name in found
+    }
+
+
+def load_config(
+    preset: str = "default",
+    file: Path | str | None = None,
+    settings: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> TrainConfig:
+    """Build a configuration: preset, then file, then ``key=value`` settings, then overrides.
+
+    Parameters
+    ----------
+    preset : str
+        One of `presets`.
+    file : path-like, optional
+        YAML with the keys to change.
+    settings : sequence of str
+        For example ``["model.hidden=64", "data.train=1990-10-01..2000-09-30"]``.
+    overrides : mapping, optional
+        Dotted key to value, for what the command line has options for.
+
+    Returns
+    -------
+    TrainConfig
+
+    Raises
+    ------
+    ConfigError
+        Unknown preset, key or choice (with the nearest one), or a value out of range.
+
+    Examples
+    --------
+    >>> load_config("kratzert2019", settings=["model.hidden=64"]).model.hidden
+    64
+    >>> load_config(settings=["model.hiden=64"])
+    Traceback (most recent call last):
+    hydroml.errors.ConfigError: Unknown setting 'model.hiden'.
+    What to do: Did you mean 'hidden'?
+    """
+    known = presets()
+    if preset not in known:
+        raise ConfigError(f"Unknown preset {preset!r}.", nearest(preset, known))
+    text = (resources.files("hydroml") / "presets" / f"{preset}.yaml").read_text()
+    tree: dict[str, Any] = yaml.safe_load(text)
+    tree["preset"] = preset
+    if file is not None:
+        _merge(tree, _read_yaml(Path(file)))
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting!r} has no '='.", "Write --set key=value.")
+        _merge(tree, _nested(key, yaml.safe_load(value)))
+    for key, value in (overrides or {}).items():
+        _merge(tree, _nested(key, value))
+    return parse_config(tree)
+
+
+def parse_config(tree: Mapping[str, Any]) -> TrainConfig:
+    """Validate a plain mapping (as read from ``config.yaml``).
+
+    Raises
+    ------
+    ConfigError
+        Naming the first faulty key, the value and what is allowed.
+    """
+    try:
+        return TrainConfig.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def dump_config(config: TrainConfig) -> str:
+    """YAML of a configuration, complete, in the order of its fields."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ConfigError(f"There is no configuration file {file}.", "Check --config.")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not YAML: {error}", "Mend the line it names.") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file} holds no settings.", "Write 'key: value' lines.")
+    return tree
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def _merge(tree: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        old = tree.get(key)
+        if not (isinstance(old, dict) and isinstance(value, Mapping)):
+            tree[key] = value
+        elif "kind" in value and value["kind"] != old.get("kind"):
+            tree[key] = dict(value)  # another kind has other keys: start from its defaults
+        elif key == "rates":
+            tree[key] = dict(value)
+        else:
+            _merge(old, value)
+
+
+def _explain(error: ValidationError) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    # pydantic puts the chosen union member into the location; it is no key of ours
+    kinds = {"steps", "cosine", "windowed", "sequence"}
+    path = [str(p) for p in first["loc"] if p not in kinds]
+    key, value = ".".join(path), first.get("input")
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"Unknown setting {key!r}.", nearest(path[-1], _keys_beside(path)))
+    if first["type"] in ("literal_error", "union_tag_invalid"):
+        context = first.get("ctx", {})
+        allowed = context.get("expected") or context.get("expected_tags", "")
+        if first["type"] == "union_tag_invalid":
+            key, value = f"{key}.kind", context.get("tag")
+        options = [o.strip(" '") for o in str(allowed).replace(" or ", ",").split(",")]
+        return ConfigError(f"{key} = {value!r} is not a choice.", nearest(str(value), options))
+    return ConfigError(f"{key} = {value!r}: {first['msg']}.", f"Change {key}.")
+
+
+def _keys_beside(path: Sequence[str]) -> list[str]:
+    if len(path) == 1:
+        return list(TrainConfig.model_fields)
+    sections: dict[str, list[type[Section]]] = {
+        "data": [DataConfig],
+        "model": [ModelConfig],
+        "sampling": [WindowedSampling, SequenceSampling],
+        "schedule": [StepSchedule, CosineSchedule],
+        "optimizer": [OptimizerConfig],
+    }
+    return [f for section in sections.get(path[-2], []) for f in section.model_fields]

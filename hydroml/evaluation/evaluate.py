@@ -1,0 +1,71 @@
+"""From simulations to the files of an evaluation."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from hydroml.atomic import atomic_path
+from hydroml.evaluation.metrics import metrics_table, score, summarise
+
+
+def score_simulations(simulations: xr.Dataset, flavour: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Score simulated discharge per basin.
+
+    Parameters
+    ----------
+    simulations : xarray.Dataset
+        ``qobs`` (basin, time) and ``qsim`` (basin, time[, member]) [mm d-1].
+    flavour : str
+        ``kratzert2019`` or ``neuralhydrology``.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Scores of the run, or of the mean of an ensemble's discharge; index ``gauge_id``.
+    members : pandas.DataFrame or None
+        Scores of each member, index (``gauge_id``, ``member``); None for a single run.
+    """
+    sim = simulations["qsim"]
+    if "member" not in sim.dims:
+        return metrics_table(score(simulations["qobs"], sim, flavour=flavour)), None
+    scores = score(simulations["qobs"], sim, flavour=flavour)
+    tables = {
+        str(m): metrics_table(scores.sel(member=m, drop=True)) for m in scores["member"].values
+    }
+    members = pd.concat(tables, names=["member"]).swaplevel().sort_index()
+    mean = sim.mean("member", skipna=False)
+    return metrics_table(score(simulations["qobs"], mean, flavour=flavour)), members
+
+
+def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.DataFrame:
+    """Write ``simulations.nc``, ``metrics.csv`` and ``summary.json``, all or nothing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        For example ``runs/<name>/test``; replaced if it is there.
+    simulations : xarray.Dataset
+        What `simulate_runs` returned.
+    flavour : str
+        Of the flow-duration metrics.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table in ``metrics.csv``.
+    """
+    table, members = score_simulations(simulations, flavour)
+    facts = {
+        key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")
+    } | {"flavour": flavour}
+    with atomic_path(folder) as scratch:
+        scratch.mkdir()
+        encoding = {name: {"zlib": True, "complevel": 1} for name in ("qobs", "qsim")}
+        simulations.to_netcdf(scratch / "simulations.nc", engine="netcdf4", encoding=encoding)
+        table.to_csv(scratch / "metrics.csv")
+        if members is not None:
+            members.to_csv(scratch / "members.csv")
+        (scratch / "summary.json").write_text(json.dumps(facts | summarise(table), indent=1))
+    return table

@@ -1,0 +1,214 @@
+"""Simulations of trained runs on a store: observed and simulated discharge side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from hydroml.data.scaling import Scaler
+from hydroml.data.series import Days, Series, load_series, usable_inputs
+from hydroml.errors import ConfigError, RunError, nearest
+from hydroml.evaluation.predict import predict_continuous, predict_windowed
+from hydroml.progress import Advance, silent
+from hydroml.training.rundir import RunDirectory
+from hydroml.training.samples import days_around
+from hydroml.version import __version__
+
+LEAD_DAYS = 365
+"""Days a continuous pass starts before the period, where the store has them."""
+
+KEPT_ATTRIBUTES = ("gauge_lat", "gauge_lon", "gauge_name")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How a run is to be simulated.
+
+    Parameters
+    ----------
+    basins : sequence of str
+        Gauge ids of the store.
+    period : tuple of datetime64
+        First and last day.
+    mode : str
+        ``continuous`` or ``windowed``.
+    precision : str
+        ``fp32``, ``bf16`` or ``fp16``.
+    """
+
+    basins: Sequence[str]
+    period: Days
+    mode: str = "continuous"
+    precision: str = "fp32"
+
+
+def simulate_runs(
+    runs: Sequence[RunDirectory],
+    dataset: xr.Dataset,
+    request: Simulation,
+    device: torch.device,
+    *,
+    on_progress: Advance = silent,
+) -> xr.Dataset:
+    """Simulate one run, or the members of an ensemble, on a store.
+
+    Parameters
+    ----------
+    runs : sequence of RunDirectory
+        One run, or several for an ensemble.
+    dataset : xarray.Dataset
+        An open store.
+    request : Simulation
+        Basins, period and mode.
+    device : torch.device
+        Where to compute.
+    on_progress : callable
+        Told of the basins done, once for each run.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``qobs`` (basin, time) and ``qsim`` (basin, time), for several runs (basin, time,
+        member), both [mm d-1], with CF attributes. Simulated discharge is clipped at 0, and
+        NaN where inputs of the days before are missing.
+
+    Raises
+    ------
+    ConfigError
+        Unknown mode.
+    RunError
+        The run has no weights; runs of different targets.
+    StoreError
+        The store lacks a variable or an attribute of the run.
+    """
+    members = [_simulate(run, dataset, request, device, on_progress) for run in runs]
+    qsim = np.stack([m for m, _ in members], axis=2)
+    series = members[0][1]
+    dims = ("basin", "time")
+    result = xr.Dataset(
+        {
+            "qobs": (dims, series.y[:, series.period], _discharge("observed")),
+            "qsim": ((*dims, "member"), qsim, _discharge("simulated")),
+        },
+        coords={
+            "basin": np.array(series.basins, dtype=object),
+            "time": series.time[series.period].astype("datetime64[ns]"),
+            "member": np.array([run.path.name for run in runs], dtype=object),
+        },
+        attrs=_provenance(runs, dataset, request),
+    )
+    for name in KEPT_ATTRIBUTES:
+        if name in dataset:
+            result = result.assign_coords({name: dataset[name].sel(basin=series.basins).compute()})
+    return result if len(runs) > 1 else result.squeeze("member", drop=True)
+
+
+def validation_score(
+    run_scaler: Scaler,
+    series: Series,
+    usable: NDArray[np.bool_],
+    device: torch.device,
+    score: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
+) -> Callable[[torch.nn.Module], float]:
+    """Make a function that scores a model on a period kept in memory.
+
+    Parameters
+    ----------
+    run_scaler : Scaler
+        Statistics of the training period.
+    series : Series
+        Raw series of the period with a lead; standardised in place.
+    usable : ndarray
+        `usable_inputs` of the raw series.
+    device : torch.device
+        Where to compute.
+    score : callable
+        From observed and simulated discharge (B, T) in [mm d-1] to one number.
+    """
+    x_d = run_scaler.scale_dynamic(series.x_d)
+    x_s = run_scaler.scale_static(series.x_s)
+    observed = series.y[:, series.period]
+
+    def measure(model: torch.nn.Module) -> float:
+        y = predict_continuous(model, x_d, x_s, device)
+        simulated = to_discharge(y, usable, run_scaler)[:, series.period]
+        return score(observed, simulated)
+
+    return measure
+
+
+def to_discharge(
+    y: NDArray[np.float32], usable: NDArray[np.bool_], scaler: Scaler
+) -> NDArray[np.float32]:
+    """Standardised simulation to [mm d-1]: clipped at 0, NaN where inputs are missing."""
+    q = np.maximum(scaler.unscale_target(y), np.float32(0))
+    q[~usable] = np.nan
+    return q
+
+
+def _simulate(
+    run: RunDirectory,
+    dataset: xr.Dataset,
+    request: Simulation,
+    device: torch.device,
+    on_progress: Advance,
+) -> tuple[NDArray[np.float32], Series]:
+    config, scaler = run.config(), run.scaler()
+    model = run.load_model(device)
+    _, _, memory = days_around(config.sampling)
+    lead = {"continuous": max(LEAD_DAYS, memory), "windowed": memory - 1}.get(request.mode)
+    if lead is None:
+        raise ConfigError(
+            f"Unknown mode {request.mode!r}.", nearest(request.mode, ["continuous", "windowed"])
+        )
+    series = load_series(
+        dataset,
+        request.basins,
+        scaler.dynamic,
+        scaler.static,
+        request.period,
+        lead=lead,
+        target=config.data.target,
+    )
+    usable = usable_inputs(series.x_d, memory)
+    if not usable[:, series.period].any():
+        raise RunError(
+            f"No day of {request.period[0]}..{request.period[1]} has complete inputs for the "
+            f"{memory} days before it.",
+            "Choose another --period; 'hydroml data info STORE' shows what there is.",
+        )
+    x_d, x_s = scaler.scale_dynamic(series.x_d), scaler.scale_static(series.x_s)
+    options = {"precision": request.precision, "on_progress": on_progress}
+    if request.mode == "windowed":
+        y = predict_windowed(model, x_d, x_s, device, length=memory, **options)
+    else:
+        y = predict_continuous(model, x_d, x_s, device, **options)
+    return to_discharge(y, usable, scaler)[:, series.period], series
+
+
+def _discharge(kind: str) -> dict[str, str]:
+    return {"units": "mm d-1", "long_name": f"{kind} discharge over the catchment area"}
+
+
+def _provenance(
+    runs: Sequence[RunDirectory], dataset: xr.Dataset, request: Simulation
+) -> dict[str, str]:
+    synthetic = bool(dataset.attrs.get("synthetic")) or any(r.facts().synthetic for r in runs)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "Conventions": "CF-1.11",
+        "title": "Observed and simulated discharge"
+        + (" (SYNTHETIC DATA)" if synthetic else ""),
+        "source": f"hydroml {__version__}: {runs[0].config().model.name}",
+        "history": f"{now} simulated by hydroml {__version__}",
+        "run": ", ".join(r.path.name for r in runs),
+        "period": f"{request.period[0]}..{request.period[1]}",
+        "mode": request.mode,
+        "synthetic": "true" if synthetic else "false",
+        "store_source": str(dataset.attrs.get("source", "")),
+        "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
+    }

@@ -1,0 +1,98 @@
+"""One entry to the LSTM recurrence: the fastest exact formulation for the device at hand."""
+
+import torch
+from torch import Tensor
+
+from hydroml.models.fused import State, fused_lstm
+from hydroml.models.hoisted import hoisted_lstm
+
+
+def run_lstm(
+    x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor, state: State | None, last: int | None
+) -> tuple[Tensor, State]:
+    """Run an ordinary LSTM layer.
+
+    Parameters
+    ----------
+    x : Tensor
+        Inputs, (B, T, I).
+    w_ih, w_hh, bias : Tensor
+        (4H, I), (4H, H), (4H,); gates in torch's order i, f, g, o.
+    state : tuple of Tensor or None
+        Hidden and cell state (B, H) before the first step.
+    last : int or None
+        How many of the last hidden states to return; all by default.
+
+    Returns
+    -------
+    h : Tensor
+        (B, last, H).
+    state : tuple of Tensor
+        (B, H) each.
+    """
+    if fused_is_faster(x):
+        h, state = fused_lstm(x, w_ih, w_hh, bias, state)
+        return h if last is None else h[:, -last:], state
+    reordered = (_ofig(w) for w in (w_ih, w_hh, bias))
+    return _hoisted(x, *reordered, None, state, last)
+
+
+def run_static_gate_lstm(
+    x: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    bias: Tensor,
+    static_gate: Tensor,
+    state: State | None,
+    last: int | None,
+) -> tuple[Tensor, State]:
+    """Run an LSTM layer whose input gate does not change with time, on the CPU.
+
+    Parameters
+    ----------
+    x : Tensor
+        Inputs, (B, T, I).
+    w_ih, w_hh, bias : Tensor
+        (3H, I), (3H, H), (3H,); gates f, g, o.
+    static_gate : Tensor
+        (B, H), after its sigmoid.
+    state, last
+        As in `run_lstm`, which see for what is returned, too.
+    """
+    reordered = (_ofg(w) for w in (w_ih, w_hh, bias))
+    return _hoisted(x, *reordered, static_gate.T.contiguous(), state, last)
+
+
+def fused_is_faster(x: Tensor) -> bool:
+    """Tell whether torch's own kernel is the one to use: off the CPU, or in 16-bit autocast."""
+    return x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+
+
+def _hoisted(
+    x: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    bias: Tensor,
+    static_gate: Tensor | None,
+    state: State | None,
+    last: int | None,
+) -> tuple[Tensor, State]:
+    if state is None:
+        zeros = x.new_zeros(w_hh.shape[1], len(x))
+        state = (zeros, zeros)
+    else:
+        state = (state[0].T.contiguous(), state[1].T.contiguous())
+    h, h_n, c_n = hoisted_lstm(
+        x.permute(1, 2, 0).contiguous(), w_ih, w_hh, bias, static_gate, state, last or x.shape[1]
+    )
+    return h.permute(2, 0, 1), (h_n.T, c_n.T)
+
+
+def _ofig(weight: Tensor) -> Tensor:
+    i, f, g, o = weight.chunk(4)
+    return torch.cat([o, f, i, g])
+
+
+def _ofg(weight: Tensor) -> Tensor:
+    f, g, o = weight.chunk(3)
+    return torch.cat([o, f, g])

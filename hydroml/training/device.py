@@ -1,0 +1,50 @@
+"""Where to compute, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from hydroml.errors import DeviceError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve a device's name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    DeviceError
+        A device was asked for that is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, found in there.items() if found))
+    if not there[name]:
+        reason = (
+            "this torch was built without CUDA" if torch.version.cuda is None else "no GPU found"
+        )
+        raise DeviceError(
+            f"There is no {name} device here ({reason}; torch {torch.__version__}).",
+            "Use --device auto or --device cpu, or install a torch built for your GPU.",
+        )
+    return torch.device(name)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Run matrix products in `precision` within the block; fp32 changes nothing.
+
+    Raises
+    ------
+    DeviceError
+        fp16 without a GPU.
+    """
+    if precision == "fp32":
+        return nullcontext()
+    if precision == "fp16" and device.type != "cuda":
+        raise DeviceError("fp16 needs a CUDA device.", "Use --set precision=bf16 or fp32.")
+    return torch.autocast(device.type, PRECISIONS[precision])
