@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-import yaml
 
 from hydroml.config import TrainConfig, load_config
 from hydroml.data.series import load_series, usable_inputs, with_attributes
 from hydroml.data.splits import Period, select_basins
-from hydroml.data.store import open_store
+from hydroml.data.store import open_store, write_store
+from hydroml.data.synthetic import STEPS, generate
 from hydroml.errors import ConfigError, RunError, StoreError
 from hydroml.evaluation.evaluate import write_evaluation
 from hydroml.evaluation.metrics import score
@@ -41,6 +42,42 @@ PathLike = Path | str
 def default_store() -> Path:
     """The store to use where none is named: ``HYDROML_DATA``, then ``data/store.zarr``."""
     return Path(os.environ.get("HYDROML_DATA", "data/store.zarr"))
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run directory with all that its training needs in memory."""
+
+    run: RunDirectory
+    dataset: xr.Dataset
+    assembly: Assembly
+
+    def fit(self) -> Path:
+        """Train to the end, from the start or from where the run stopped; draw the losses.
+
+        Raises
+        ------
+        hydroml.training.fit.Interrupted
+            Ctrl-C; all is saved.
+        """
+        config = self.assembly.config
+        validate = _validation(self.dataset, self.assembly)
+        try:
+            with TrainingDisplay(config.epochs) as display:
+                fit(
+                    self.assembly.model,
+                    self.assembly.samples,
+                    config,
+                    self.run,
+                    display,
+                    validate=validate,
+                )
+        except Interrupted:
+            self.run.log("interrupted; the state is saved")
+            raise
+        draw_losses(self.run.path, synthetic=self.run.facts().synthetic)
+        self.run.log("finished")
+        return self.run.path
 
 
 def train(
@@ -81,21 +118,10 @@ def train(
     hydroml.training.fit.Interrupted
         Ctrl-C; the run can be resumed.
     """
-    config = config or load_config()
-    path = Path(store) if store is not None else default_store()
-    dataset, assembly, chosen = prepare_run(config, path, basins, allow_missing)
-    label = basins if isinstance(basins, str) and len(basins) <= 8 else str(len(chosen))
-    facts = RunFacts(
-        store=str(path.resolve()),
-        fingerprint=dataset.attrs["fingerprint"],
-        synthetic=bool(dataset.attrs["synthetic"]),
-        basins=label,
-        forcing=str(dataset.attrs["forcing"]),
+    prepared = create_run(
+        store, basins, config=config, name=name, runs=runs, allow_missing=allow_missing
     )
-    target = _run_path(Path(runs), name, config, label)
-    run = RunDirectory.create(target, assembly.config, facts, assembly.scaler)
-    run.log(f"training {config.model.name} on {len(chosen)} basins of {path}")
-    return _fit(run, dataset, assembly)
+    return prepared.fit()
 
 
 def resume(run: PathLike) -> Path:
@@ -106,6 +132,38 @@ def resume(run: PathLike) -> Path:
     RunError
         No such run, or its store has changed.
     """
+    return reopen_run(run).fit()
+
+
+def create_run(
+    store: PathLike | None = None,
+    basins: str | Sequence[str] = "all",
+    *,
+    config: TrainConfig | None = None,
+    name: str | None = None,
+    runs: PathLike = "runs",
+    allow_missing: bool = False,
+) -> PreparedRun:
+    """Make the run directory of a run that has not taken its first step; see `train`."""
+    config = config or load_config()
+    path = Path(store) if store is not None else default_store()
+    dataset, assembly = prepare_run(config, path, basins, allow_missing)
+    label = basins if isinstance(basins, str) and basins.isalnum() else None
+    facts = RunFacts(
+        store=str(path.resolve()),
+        fingerprint=dataset.attrs["fingerprint"],
+        synthetic=bool(dataset.attrs["synthetic"]),
+        basins=label or str(len(assembly.scaler.basins)),
+        forcing=str(dataset.attrs["forcing"]),
+    )
+    target = _run_path(Path(runs), name, config, facts.basins)
+    run = RunDirectory.create(target, assembly.config, facts, assembly.scaler)
+    run.log(f"{config.model.name} on {len(assembly.scaler.basins)} basins of {path}")
+    return PreparedRun(run, dataset, assembly)
+
+
+def reopen_run(run: PathLike) -> PreparedRun:
+    """Load what an interrupted run needs to go on; see `resume`."""
     opened = RunDirectory.open(run)
     config, facts, scaler = opened.config(), opened.facts(), opened.scaler()
     dataset = open_store(facts.store)
@@ -116,7 +174,14 @@ def resume(run: PathLike) -> Path:
         )
     assembly = assemble(config, dataset, scaler.basins, choose_device(config.device))
     opened.log("resumed")
-    return _fit(opened, dataset, assembly)
+    return PreparedRun(opened, dataset, assembly)
+
+
+def synthesise(store: PathLike, *, basins: int = 531, years: int = 20, seed: int = 0) -> Path:
+    """Write a synthetic store; see `hydroml.data.synthetic`."""
+    with progress_bar("Drawing basins", STEPS, "steps") as advance:
+        dataset = generate(basins=basins, years=years, seed=seed, on_progress=advance)
+    return write_store(dataset, store)
 
 
 def plan(
@@ -124,7 +189,7 @@ def plan(
 ) -> tuple[Assembly, Estimate]:
     """Do what `train` does before its first step, and estimate the cost of the rest."""
     path = Path(store) if store is not None else default_store()
-    _, assembly, _ = prepare_run(config, path, basins, allow_missing)
+    _, assembly = prepare_run(config, path, basins, allow_missing)
     return assembly, estimate_cost(assembly)
 
 
@@ -141,6 +206,8 @@ def evaluate(
     allow_missing: bool = False,
 ) -> pd.DataFrame:
     """Score a run, or several as an ensemble, basin by basin; write files and figures.
+
+    See `evaluate_into` for where they are written.
 
     Parameters
     ----------
@@ -174,6 +241,33 @@ def evaluate(
     HydromlError
         Anything a user can mend, with the remedy.
     """
+    table, _ = evaluate_into(
+        runs,
+        period=period,
+        data=data,
+        basins=basins,
+        mode=mode,
+        flavour=flavour,
+        device=device,
+        out=out,
+        allow_missing=allow_missing,
+    )
+    return table
+
+
+def evaluate_into(
+    runs: PathLike | Sequence[PathLike],
+    *,
+    period: str = "test",
+    data: PathLike | None = None,
+    basins: str | Sequence[str] | None = None,
+    mode: str = "continuous",
+    flavour: str = "kratzert2019",
+    device: str = "auto",
+    out: PathLike | None = None,
+    allow_missing: bool = False,
+) -> tuple[pd.DataFrame, Path]:
+    """Do what `evaluate` does; return the table and the folder written to."""
     paths = [runs] if isinstance(runs, str | Path) else list(runs)
     opened = [RunDirectory.open(p) for p in paths]
     first = opened[0]
@@ -192,7 +286,7 @@ def evaluate(
     folder = Path(out) if out is not None else evaluation_folder(opened, period, path, same_store)
     table = write_evaluation(folder, simulations, flavour)
     draw_evaluation(folder)
-    return table
+    return table, folder
 
 
 def evaluation_folder(
@@ -232,7 +326,7 @@ def named_period(config: TrainConfig, period: str) -> Period:
 
 def prepare_run(
     config: TrainConfig, path: Path, basins: str | Sequence[str], allow_missing: bool
-) -> tuple[xr.Dataset, Assembly, list[str]]:
+) -> tuple[xr.Dataset, Assembly]:
     """Open the store, check periods and basins, load and scale."""
     device = choose_device(config.device)
     dataset = open_store(path)
@@ -244,7 +338,7 @@ def prepare_run(
         dates = getattr(config.data, name)
         if dates is not None:
             _require_period(Period(*dates), dataset, name)
-    return dataset, assemble(config, dataset, chosen, device), chosen
+    return dataset, assemble(config, dataset, chosen, device)
 
 
 def _require_period(period: Period, dataset: xr.Dataset, name: str) -> None:
@@ -255,21 +349,6 @@ def _require_period(period: Period, dataset: xr.Dataset, name: str) -> None:
             f"The {name} period does not fit the store. {error.message}",
             f"Choose dates with --set data.{name}=FROM..TO.",
         ) from None
-
-
-def _fit(run: RunDirectory, dataset: xr.Dataset, assembly: Assembly) -> Path:
-    config = assembly.config
-    validate = _validation(dataset, assembly)
-    done = len(run.read_metrics())
-    try:
-        with TrainingDisplay(config.epochs, done) as display:
-            fit(assembly.model, assembly.samples, config, run, display, validate=validate)
-    except Interrupted:
-        run.log("interrupted; the state is saved")
-        raise
-    draw_losses(run.path)
-    run.log("finished")
-    return run.path
 
 
 def _validation(
@@ -307,9 +386,3 @@ def _run_path(folder: Path, name: str | None, config: TrainConfig, label: str) -
     while path.exists():
         path, number = folder / f"{stem}-{number}", number + 1
     return path
-
-
-def read_config(run: PathLike) -> dict[str, Any]:
-    """The configuration of a run as a plain mapping."""
-    text = (RunDirectory.open(run).path / "config.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))

@@ -4,6 +4,12 @@ import sys
 
 import click
 
+from hydroml.cli.data import data
+from hydroml.cli.demo import demo
+from hydroml.cli.doctor import doctor
+from hydroml.cli.evaluate import evaluate
+from hydroml.cli.models import models
+from hydroml.cli.train import train
 from hydroml.errors import HydromlError
 from hydroml.version import __version__
 
@@ -19,6 +25,10 @@ def hydroml() -> None:
     hydroml train --basins 531 --model ealstm        -> runs/<name>/
     hydroml evaluate runs/<name>                     -> NSE per basin, map, hydrographs
     """
+
+
+for command in (data, train, evaluate, demo, models, doctor):
+    hydroml.add_command(command)
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-""""""
+"""Evaluation: scores of simulated discharge, comparisons of runs; draws nothing."""

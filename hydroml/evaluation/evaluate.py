@@ -10,7 +10,9 @@ from hydroml.atomic import atomic_path
 from hydroml.evaluation.metrics import metrics_table, score, summarise
 
 
-def score_simulations(simulations: xr.Dataset, flavour: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def score_simulations(
+    simulations: xr.Dataset, flavour: str
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Score simulated discharge per basin.
 
     Parameters
@@ -57,9 +59,9 @@ def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.
         The table in ``metrics.csv``.
     """
     table, members = score_simulations(simulations, flavour)
-    facts = {
-        key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")
-    } | {"flavour": flavour}
+    facts = {key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")} | {
+        "flavour": flavour
+    }
     with atomic_path(folder) as scratch:
         scratch.mkdir()
         encoding = {name: {"zlib": True, "complevel": 1} for name in ("qobs", "qsim")}

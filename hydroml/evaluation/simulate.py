@@ -201,8 +201,7 @@ def _provenance(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "Conventions": "CF-1.11",
-        "title": "Observed and simulated discharge"
-        + (" (SYNTHETIC DATA)" if synthetic else ""),
+        "title": "Observed and simulated discharge" + (" (SYNTHETIC DATA)" if synthetic else ""),
         "source": f"hydroml {__version__}: {runs[0].config().model.name}",
         "history": f"{now} simulated by hydroml {__version__}",
         "run": ", ".join(r.path.name for r in runs),

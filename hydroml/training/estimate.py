@@ -60,7 +60,9 @@ def estimate_cost(assembly: Assembly) -> Estimate:
     size = config.optimizer.batch_size
     per_epoch = -(-len(starts) // size)
     tensors = (resident.x_d, resident.y, resident.x_s, resident.weight)
-    floats = samples.length * (resident.x_d.shape[1] + resident.x_s.shape[1] + 6 * config.model.hidden)
+    floats = samples.length * (
+        resident.x_d.shape[1] + resident.x_s.shape[1] + 6 * config.model.hidden
+    )
     return Estimate(
         basins=len(assembly.scaler.basins),
         targets=int((~torch.isnan(resident.y)).sum()),

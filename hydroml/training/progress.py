@@ -28,13 +28,11 @@ class TrainingDisplay:
     ----------
     epochs : int
         Epochs in all.
-    done : float
-        Epochs already done, when resuming.
     """
 
-    def __init__(self, epochs: int, done: float = 0.0) -> None:
+    def __init__(self, epochs: int) -> None:
         self._epochs = epochs
-        self._done = done
+        self._first: float | None = None  # epochs done before: known at the first step
         self._began = time.monotonic()
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(Text(""), console=self._console, refresh_per_second=4, transient=True)
@@ -49,6 +47,8 @@ class TrainingDisplay:
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """Show a step."""
+        if self._first is None:
+            self._first = epoch + (step - 1) / steps
         if not self._console.is_terminal:
             return
         eta = self._eta(epoch + step / steps)
@@ -73,5 +73,5 @@ class TrainingDisplay:
         )
 
     def _eta(self, done: float) -> str:
-        elapsed, share = time.monotonic() - self._began, done - self._done
+        elapsed, share = time.monotonic() - self._began, done - (self._first or 0.0)
         return as_clock(elapsed / share * (self._epochs - done)) if share > 0 else "?"

@@ -1,0 +1,11 @@
+"""A synthetic CAMELS with a known truth: weather, attributes and discharge by seed.
+
+Draw it with `generate`, rerun its true hydrology under another climate with `simulate_truth`,
+write it in the text layout of CAMELS-US with `write_native`.
+"""
+
+from hydroml.data.synthetic.generate import STEPS, generate
+from hydroml.data.synthetic.native import write_native
+from hydroml.data.synthetic.truth import simulate_truth
+
+__all__ = ["STEPS", "generate", "simulate_truth", "write_native"]
