@@ -163,16 +163,20 @@ def _numbers(
     body: bytes, label: str, offset: int, *, width: int, used: list[int] | None = None
 ) -> np.ndarray:
     """Parse lines of numbers (T, columns); on anything odd go through them one by one."""
-    try:
-        table = pd.read_csv(
-            io.BytesIO(body), sep=r"\s+", header=None, usecols=used, dtype="float64"
-        ).to_numpy()
-    except (ValueError, pd.errors.ParserError) as error:
-        _find_garbled_line(body, label, offset, width, used)
-        raise SourceError(f"{label} cannot be parsed ({error}).", _REMEDY_DOWNLOAD) from error
-    if table.shape[1] != len(used or range(width)) or np.isnan(table).any():
-        _find_garbled_line(body, label, offset, width, used)
-    return table
+    # one tab between two values parses in half the time; spaces in a row need the general way
+    for content, separator in ((body.replace(b" ", b"\t"), "\t"), (body, r"\s+")):
+        if separator == "\t" and b"  " in body[:200]:
+            continue
+        try:
+            table = pd.read_csv(
+                io.BytesIO(content), sep=separator, header=None, usecols=used, dtype="float64"
+            ).to_numpy()
+        except (ValueError, pd.errors.ParserError):
+            continue
+        if table.shape[1] == len(used or range(width)) and not np.isnan(table).any():
+            return table
+    _find_garbled_line(body, label, offset, width, used)
+    raise SourceError(f"{label} cannot be parsed as lines of {width} values.", _REMEDY_DOWNLOAD)
 
 
 def _find_garbled_line(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from hydroml.units import TARGET
 
 BASIN_NAMES = ("basin", "gauge_id", "gauge", "gauges", "basins", "station_id", "station", "id")
 TIME_NAMES = ("time", "date", "day", "dates")
+BASINS_AT_ONCE = 64
 _SYNONYMS = {"basin": BASIN_NAMES, "time": TIME_NAMES}
 
 
@@ -52,11 +54,13 @@ class GriddedFile:
 
     def read(self, gauge: str) -> xr.Dataset:
         """Read one basin; see `hydroml.data.source.Source.read`."""
-        with _opened(self.location) as dataset:
-            one = dataset.isel(basin=self.ids.index(gauge))
-            time = _days(dataset, self.location)
-            series = {str(n): (time, one[n].values.astype("float64")) for n in _dynamic(dataset)}
-            attributes = {n: dict(one[n].attrs) for n in series}
+        row = self.ids.index(gauge)
+        first = row - row % BASINS_AT_ONCE
+        block = _block(self.location, signature(self.location), first)
+        time = _days(block, self.location)
+        one = block.isel(basin=row - first)
+        series = {n: (time, one[n].values.astype("float64")) for n in _dynamic(block)}
+        attributes = {n: dict(one[n].attrs) for n in series}
         finite = [n for n, (_, values) in series.items() if np.isfinite(values).any()]
         if not [n for n in finite if n != self.discharge]:
             raise SkipBasin(f"no forcing ({'discharge only' if finite else 'nothing else'})")
@@ -125,6 +129,14 @@ def open_netcdf(path: Path | str, discharge: str = TARGET) -> GriddedFile:
             str(dataset.attrs.get("forcing", "own")),
             str(dataset.attrs.get("synthetic", False)).lower() in ("true", "1"),
         )
+
+
+@lru_cache(maxsize=1)
+def _block(location: str, changed: tuple[str, int, int], first: int) -> xr.Dataset:
+    # a compressed chunk holds many basins: it is loaded once a process, not once a basin
+    with _opened(location) as dataset:
+        names = _dynamic(dataset)
+        return dataset[names].isel(basin=slice(first, first + BASINS_AT_ONCE)).load()
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def _write_arrays(dataset: xr.Dataset, scratch: Path) -> None:
         }
     if any(v.chunks for v in prepared.variables.values()):
         prepared = prepared.chunk(basin=BASINS_PER_CHUNK, time=-1)
-    for name in prepared.variables:
+    for name in map(str, list(prepared.variables)):
         for inherited in ("chunks", "preferred_chunks", "compressors", "filters", "shards"):
             prepared[name].encoding.pop(inherited, None)
         if prepared[name].dtype.kind in "UT":

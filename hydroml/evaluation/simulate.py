@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import torch
@@ -182,11 +183,10 @@ def _simulate(
             "Choose another --period; 'hydroml data info STORE' shows what there is.",
         )
     x_d, x_s = scaler.scale_dynamic(series.x_d), scaler.scale_static(series.x_s)
-    options = {"precision": request.precision, "on_progress": on_progress}
+    predict = predict_continuous
     if request.mode == "windowed":
-        y = predict_windowed(model, x_d, x_s, device, length=memory, **options)
-    else:
-        y = predict_continuous(model, x_d, x_s, device, **options)
+        predict = partial(predict_windowed, length=memory)
+    y = predict(model, x_d, x_s, device, precision=request.precision, on_progress=on_progress)
     return to_discharge(y, usable, scaler)[:, series.period], series
 
 

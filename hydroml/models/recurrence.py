@@ -33,8 +33,7 @@ def run_lstm(
     if fused_is_faster(x):
         h, state = fused_lstm(x, w_ih, w_hh, bias, state)
         return h if last is None else h[:, -last:], state
-    reordered = (_ofig(w) for w in (w_ih, w_hh, bias))
-    return _hoisted(x, *reordered, None, state, last)
+    return _hoisted(x, _ofig(w_ih), _ofig(w_hh), _ofig(bias), None, state, last)
 
 
 def run_static_gate_lstm(
@@ -59,8 +58,8 @@ def run_static_gate_lstm(
     state, last
         As in `run_lstm`, which see for what is returned, too.
     """
-    reordered = (_ofg(w) for w in (w_ih, w_hh, bias))
-    return _hoisted(x, *reordered, static_gate.T.contiguous(), state, last)
+    gate = static_gate.T.contiguous()
+    return _hoisted(x, _ofg(w_ih), _ofg(w_hh), _ofg(bias), gate, state, last)
 
 
 def fused_is_faster(x: Tensor) -> bool:

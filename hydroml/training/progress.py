@@ -55,11 +55,8 @@ class TrainingDisplay:
         width = 24
         filled = round(width * (epoch + step / steps) / self._epochs)
         bar = "█" * filled + "░" * (width - filled)
-        self._live.update(
-            Text(
-                f"{bar} epoch {epoch + 1}/{self._epochs}  step {step}/{steps}  loss {loss:.4f}  ETA {eta}"
-            )
-        )
+        where = f"epoch {epoch + 1}/{self._epochs}  step {step}/{steps}"
+        self._live.update(Text(f"{bar} {where}  loss {loss:.4f}  ETA {eta}"))
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Print a finished epoch."""

@@ -112,11 +112,11 @@ class RunDirectory:
         return self.path / "checkpoints" / f"epoch{epoch:03d}.safetensors"
 
     def config(self) -> TrainConfig:
-        """The configuration the run was started with."""
+        """Read the configuration the run was started with."""
         return parse_config({k: v for k, v in self._yaml().items() if k != "run"})
 
     def facts(self) -> RunFacts:
-        """What the run was trained on."""
+        """Read what the run was trained on."""
         try:
             return RunFacts(**self._yaml()["run"])
         except (KeyError, TypeError) as error:
@@ -126,7 +126,7 @@ class RunDirectory:
             ) from error
 
     def scaler(self) -> Scaler:
-        """The run's standardisation."""
+        """Read the run's standardisation."""
         return load_scaler(self.path / "scaler.nc")
 
     def last_weights(self) -> Path:
@@ -160,7 +160,7 @@ class RunDirectory:
         return model.to(device).eval()
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Rows of ``metrics.csv``, one an epoch; empty before the first."""
+        """Read the rows of ``metrics.csv``, one an epoch; none before the first."""
         file = self.path / "metrics.csv"
         if not file.is_file():
             return []

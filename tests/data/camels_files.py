@@ -12,7 +12,8 @@ CFS_OF_1_MM = 1 / 0.028316846592  # so this many cubic feet a second are 1 mm/d
 
 HEADERS = {
     "daymet": "Year Mnth Day Hr dayl(s) prcp(mm/day) srad(W/m2) swe(mm) tmax(C) tmin(C) vp(Pa)",
-    "nldas": "Year Mnth Day Hr\tDayl(s)\tPRCP(mm/day)\tSRAD(W/m2)\tSWE(mm)\tTmax(C)\tTmin(C)\tVp(Pa)",
+    "nldas": "Year Mnth Day Hr\tDayl(s)\tPRCP(mm/day)\tSRAD(W/m2)\tSWE(mm)"
+    "\tTmax(C)\tTmin(C)\tVp(Pa)",
 }
 HEADERS["maurer"] = HEADERS["nldas"]
 HEADERS["maurer_extended"] = HEADERS["daymet"].replace(" ", "\t")

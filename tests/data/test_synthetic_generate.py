@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from hydroml.data.camels_us import open_camels_us
+from hydroml.data.quality import quality_report
 from hydroml.data.store import open_store, static_attributes, write_store
 from hydroml.data.synthetic import STEPS, generate, simulate_truth, write_native
 from hydroml.errors import ConfigError
@@ -116,3 +117,8 @@ def test_text_files_have_the_published_layout(tmp_path: Path):
     assert tables == [
         f"camels_{k}.txt" for k in ("clim", "geol", "hydro", "name", "soil", "topo", "vege")
     ]
+
+
+def test_data_report_finds_nothing_but_gaps():
+    report = quality_report(generate(basins=40, years=8, seed=2))
+    assert set(report["findings"]) == {"qobs_gap_days"}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hydroml.data.quality import CAMELS_PERIOD
 from hydroml.data.synthetic.catchment import catchment_attributes
 from hydroml.data.synthetic.climate import climate_of
 from hydroml.data.synthetic.indices import climate_indices
@@ -145,7 +146,9 @@ def _observe_all(dataset: xr.Dataset, regions: list[str], rng: np.random.Generat
     dataset[TARGET] = (
         ("basin", "time"), observed.astype(np.float32), DYNAMIC[TARGET].attributes
     )  # fmt: skip
-    dataset["q_mean"] = dataset[TARGET].mean("time").astype(float)
+    there = dataset[TARGET].sel(time=CAMELS_PERIOD)  # the days CAMELS' own q_mean is of
+    flow = there if there.notnull().any("time").all() else dataset[TARGET]  # noqa: PD004
+    dataset["q_mean"] = flow.mean("time").astype(float)
     names = [f"Synthetic catchment {i + 1}, region {r}" for i, r in enumerate(regions)]
     dataset["gauge_name"] = ("basin", np.array(names, object))
     dataset["huc_02"] = ("basin", np.array(regions, object))
