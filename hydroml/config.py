@@ -55,6 +55,7 @@ class ModelConfig(Section):
     hidden: int = Field(default=256, ge=1)
     dropout: float = Field(default=0.4, ge=0, lt=1)
     forget_bias: float = 5.0
+    initial_weights: Literal["kratzert2019", "uniform"] = "kratzert2019"
 
 
 class WindowedSampling(Section):

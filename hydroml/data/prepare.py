@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -229,10 +228,7 @@ def _join_regions(source: Source, partial: Path, regions: int, target: Path) -> 
     dataset = _with_attributes(_concatenate(parts), source)
     report = quality_report(dataset, skipped)
     text = json.dumps(report, indent=1, allow_nan=False)
-    with warnings.catch_warnings():
-        # write_store makes the few text attributes lazy too; xarray tells that it loads them
-        warnings.simplefilter("ignore", xr.SerializationWarning)
-        write_store(dataset, target, extra_files={REPORT: text})
+    write_store(dataset, target, extra_files={REPORT: text})
 
 
 def _concatenate(parts: Sequence[xr.Dataset]) -> xr.Dataset:

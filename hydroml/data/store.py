@@ -155,9 +155,11 @@ def _write_arrays(dataset: xr.Dataset, scratch: Path) -> None:
             "compressors": BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
             "_FillValue": np.float32(np.nan),
         }
-    if any(v.chunks for v in prepared.variables.values()):
-        prepared = prepared.chunk(basin=BASINS_PER_CHUNK, time=-1)
+        if prepared[name].chunks:
+            prepared[name] = prepared[name].chunk(basin=BASINS_PER_CHUNK, time=-1)
     for name in map(str, list(prepared.variables)):
+        if name not in encoding:  # small: one value a basin, and text that cannot be lazy
+            prepared[name] = prepared[name].compute()
         for inherited in ("chunks", "preferred_chunks", "compressors", "filters", "shards"):
             prepared[name].encoding.pop(inherited, None)
         if prepared[name].dtype.kind in "UT":

@@ -17,7 +17,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 """Every model by the name the configuration uses."""
 
 
-def build_model(name: str, dynamic: int, static: int, **options: float) -> nn.Module:
+def build_model(name: str, dynamic: int, static: int, **options: float | str) -> nn.Module:
     """Make a model of `MODELS` for so many dynamic inputs and static attributes.
 
     Parameters
@@ -27,7 +27,7 @@ def build_model(name: str, dynamic: int, static: int, **options: float) -> nn.Mo
     dynamic, static : int
         Number of inputs; ``lstm-nostatic`` is built with none of the statics.
     **options
-        Passed on: hidden, dropout, forget_bias.
+        Passed on: hidden, dropout, forget_bias, initial_weights.
 
     Examples
     --------

@@ -36,6 +36,8 @@ class EALSTM(nn.Module):
         Dropout on the hidden states before the head.
     forget_bias : float
         Initial bias of the forget gate.
+    initial_weights : str
+        A key of `hydroml.models.initialisation.INITIALISATIONS`.
 
     References
     ----------
@@ -56,6 +58,7 @@ class EALSTM(nn.Module):
         hidden: int = 256,
         dropout: float = 0.4,
         forget_bias: float = 5.0,
+        initial_weights: str = "kratzert2019",
     ) -> None:
         super().__init__()
         self.w_sh = nn.Parameter(torch.empty(hidden, static))
@@ -65,12 +68,9 @@ class EALSTM(nn.Module):
         self.w_hh = nn.Parameter(torch.empty(3 * hidden, hidden))
         self.bias = nn.Parameter(torch.empty(3 * hidden))
         self.head = RegressionHead(hidden, dropout)
+        forget = slice(0, hidden)
         initialise_gates(
-            {"w_ih": self.w_ih, "w_sh": self.w_sh},
-            self.w_hh,
-            self.bias,
-            slice(0, hidden),
-            forget_bias,
+            initial_weights, [self.w_ih, self.w_sh], self.w_hh, self.bias, forget, forget_bias
         )
 
     def forward(

@@ -33,6 +33,8 @@ class LSTM(nn.Module):
         Dropout on the hidden states before the head.
     forget_bias : float
         Initial bias of the forget gate.
+    initial_weights : str
+        A key of `hydroml.models.initialisation.INITIALISATIONS`.
 
     References
     ----------
@@ -54,6 +56,7 @@ class LSTM(nn.Module):
         hidden: int = 256,
         dropout: float = 0.4,
         forget_bias: float = 5.0,
+        initial_weights: str = "kratzert2019",
     ) -> None:
         super().__init__()
         self.static = static
@@ -61,9 +64,8 @@ class LSTM(nn.Module):
         self.w_hh = nn.Parameter(torch.empty(4 * hidden, hidden))
         self.bias = nn.Parameter(torch.empty(4 * hidden))
         self.head = RegressionHead(hidden, dropout)
-        initialise_gates(
-            {"w_ih": self.w_ih}, self.w_hh, self.bias, slice(hidden, 2 * hidden), forget_bias
-        )
+        forget = slice(hidden, 2 * hidden)
+        initialise_gates(initial_weights, [self.w_ih], self.w_hh, self.bias, forget, forget_bias)
 
     def forward(
         self,

@@ -119,6 +119,13 @@ def test_initial_weights_are_those_of_the_reference(model):
     torch.testing.assert_close(model.bias, expected.flatten())
 
 
+def test_uniform_weights_lie_within_the_bound_of_torch():
+    model = EALSTM(F, S, 64, forget_bias=3.0, initial_weights="uniform")
+    for weight in (model.w_ih, model.w_sh, model.w_hh, model.bias[64:]):
+        assert 0.1 < weight.abs().max().item() <= 1 / 8
+    assert (model.bias[:64] - 3.0).abs().max().item() <= 1 / 8
+
+
 def test_without_statics_the_attributes_change_nothing():
     model = build_model("lstm-nostatic", F, S, hidden=H).eval()
     x_d = torch.randn(B, T, F)
