@@ -62,7 +62,7 @@ def main() -> None:
         for name, (cpu, wall) in median.items():
             gain = median["fused"][0] / cpu
             print(
-                f"{cls.__name__:<7}{name:<9}{1e3 * cpu:8.0f} ms CPU {1e3 * wall:8.0f} ms wall  x{gain:.2f}"
+                f"{cls.__name__:<7}{name:<9}{1e3 * cpu:8.0f} ms CPU {1e3 * wall:8.0f} ms x{gain:.2f}"
             )
 
 

@@ -18,7 +18,8 @@ from hydroml.data.splits import Period, select_basins
 from hydroml.data.store import open_store, write_store
 from hydroml.data.synthetic import STEPS, generate
 from hydroml.errors import ConfigError, RunError, StoreError
-from hydroml.evaluation.evaluate import write_evaluation
+from hydroml.evaluation.evaluate import require_replaceable, write_evaluation
+from hydroml.evaluation.flow_duration import flavour_named
 from hydroml.evaluation.metrics import score
 from hydroml.evaluation.simulate import (
     LEAD_DAYS,
@@ -40,7 +41,7 @@ PathLike = Path | str
 
 
 def default_store() -> Path:
-    """The store to use where none is named: ``HYDROML_DATA``, then ``data/store.zarr``."""
+    """Name the store to use where none is given: ``HYDROML_DATA``, then ``data/store.zarr``."""
     return Path(os.environ.get("HYDROML_DATA", "data/store.zarr"))
 
 
@@ -146,6 +147,8 @@ def create_run(
 ) -> PreparedRun:
     """Make the run directory of a run that has not taken its first step; see `train`."""
     config = config or load_config()
+    if name is not None:
+        require_free(Path(runs), name)
     path = Path(store) if store is not None else default_store()
     dataset, assembly = prepare_run(config, path, basins, allow_missing)
     label = basins if isinstance(basins, str) and basins.isalnum() else None
@@ -229,7 +232,7 @@ def evaluate(
         Folder to write to, by default ``<run>/<period>``, ``<run>/<store>-<period>`` for
         another store, and ``<runs>/ensemble_<first>_<n>/<period>`` for several runs.
     allow_missing : bool
-        Leave out basins that are not in the store.
+        Leave out basins that are not in the store, or lack an attribute.
 
     Returns
     -------
@@ -268,25 +271,54 @@ def evaluate_into(
     allow_missing: bool = False,
 ) -> tuple[pd.DataFrame, Path]:
     """Do what `evaluate` does; return the table and the folder written to."""
-    paths = [runs] if isinstance(runs, str | Path) else list(runs)
-    opened = [RunDirectory.open(p) for p in paths]
-    first = opened[0]
+    opened = _open_runs(runs)
+    first, where = opened[0], choose_device(device)
+    flavour_named(flavour)
+    days = _common_period(opened, period)
     path = Path(data) if data is not None else Path(first.facts().store)
     dataset = open_store(path)
     same_store = dataset.attrs["fingerprint"] == first.facts().fingerprint
-    wanted = basins if basins is not None else first.scaler().basins if same_store else "all"
-    chosen = select_basins(wanted, dataset, allow_missing=allow_missing)
-    days = named_period(first.config(), period)
-    days.require_inside(dataset)
-    request = Simulation(chosen, as_days((days.start, days.end)), mode, first.config().precision)
-    with progress_bar("Simulating", len(chosen) * len(opened), "basins") as advance:
-        simulations = simulate_runs(
-            opened, dataset, request, choose_device(device), on_progress=advance
+    if data is None and not same_store:
+        raise RunError(
+            f"The store {path} has changed since the run {first.path} began.",
+            f"Evaluate on it as on another store: --data {path}",
         )
     folder = Path(out) if out is not None else evaluation_folder(opened, period, path, same_store)
+    require_replaceable(folder)
+    wanted = basins if basins is not None else first.scaler().basins if same_store else "all"
+    chosen = select_basins(wanted, dataset, allow_missing=allow_missing)
+    if allow_missing:
+        for run in opened:
+            chosen = with_attributes(dataset, chosen, run.scaler().static)
+    days.require_inside(dataset)
+    precision = first.config().precision
+    if precision == "fp16" and where.type != "cuda":
+        precision = "fp32"  # weights are kept in fp32: a run from a GPU is scored anywhere
+    request = Simulation(chosen, as_days((days.start, days.end)), mode, precision)
+    with progress_bar("Simulating", len(chosen) * len(opened), "basins") as advance:
+        simulations = simulate_runs(opened, dataset, request, where, on_progress=advance)
     table = write_evaluation(folder, simulations, flavour)
     draw_evaluation(folder)
     return table, folder
+
+
+def _open_runs(runs: PathLike | Sequence[PathLike]) -> list[RunDirectory]:
+    paths = [runs] if isinstance(runs, str | Path) else list(runs)
+    if not paths:
+        raise RunError("No run is given.", "Give at least one folder that 'hydroml train' made.")
+    return [RunDirectory.open(p) for p in paths]
+
+
+def _common_period(runs: Sequence[RunDirectory], period: str) -> Period:
+    first = named_period(runs[0].config(), period)
+    for run in runs[1:]:
+        other = named_period(run.config(), period)
+        if other != first:
+            raise RunError(
+                f"The {period} period of {runs[0].path} is {first}, that of {run.path} {other}.",
+                "Give dates all of them may be scored on: --period FROM..TO.",
+            )
+    return first
 
 
 def evaluation_folder(
@@ -375,12 +407,29 @@ def _validation(
 def _median_nse(observed: Any, simulated: Any) -> float:
     axes = {dim: np.arange(n) for dim, n in zip(("basin", "time"), observed.shape, strict=True)}
     scores = score(xr.DataArray(observed, axes), xr.DataArray(simulated, axes))
-    return float(np.nanmedian(scores["NSE"]))
+    return float(scores["NSE"].median())
+
+
+def require_free(runs: PathLike, name: str) -> Path:
+    """Path of a new run of that name.
+
+    Raises
+    ------
+    ConfigError
+        The name is a path.
+    RunError
+        There is such a run already.
+    """
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ConfigError(
+            f"{name!r} is no name of a run.", "Give a plain name, and its folder with --runs."
+        )
+    return RunDirectory.require_free(Path(runs) / name)
 
 
 def _run_path(folder: Path, name: str | None, config: TrainConfig, label: str) -> Path:
     if name is not None:
-        return folder / name
+        return require_free(folder, name)
     stem = f"{date.today():%Y-%m-%d}_{config.model.name}_{label}_seed{config.seed}"
     path, number = folder / stem, 2
     while path.exists():

@@ -1,5 +1,6 @@
 """Atomic writes: a file or folder appears complete under its name, or not at all."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -58,14 +59,20 @@ def naming_full_disk(path: Path | str) -> Iterator[None]:
     """Turn "no space left on device" within the block into an error that names `path`."""
     try:
         yield
-    except OSError as error:
-        # HDF5 hides errno in the text of its own error
-        if error.errno == 28 or "No space left" in str(error):
+    except (OSError, RuntimeError) as error:
+        if _tells_of_full_disk(error, Path(path)):
             raise HydromlError(
                 f"The disk is full: could not write {path}.",
                 "Free some space, or choose another place, and run the same command again.",
             ) from error
         raise
+
+
+def _tells_of_full_disk(error: Exception, path: Path) -> bool:
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return True
+    # netCDF4 says no more than this
+    return "HDF error" in str(error) and shutil.disk_usage(path.parent).free < 2**20
 
 
 def _replace(scratch: Path, target: Path, folder: Path) -> None:

@@ -19,6 +19,15 @@ def _split_period(value: Any) -> Any:
     return value.split("..") if isinstance(value, str) and ".." in value else value
 
 
+def _split_names(value: Any) -> Any:
+    if not isinstance(value, str) or value == "auto":
+        return value
+    return tuple(name.strip() for name in value.split(","))
+
+
+Names = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_split_names)]
+"""``auto``, a list of names, or names with commas."""
+
 Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
 """First and last day, both included; ``1999-10-01..2008-09-30`` or a list of two."""
 
@@ -26,14 +35,14 @@ Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
 class Section(BaseModel):
     """A frozen part of the configuration that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Section):
     """What is read from the store. ``auto`` is resolved, and written to the run, at the start."""
 
-    dynamic: Literal["auto"] | tuple[str, ...] = "auto"
-    static: Literal["auto"] | tuple[str, ...] = "auto"
+    dynamic: Names = "auto"
+    static: Names = "auto"
     target: str = "qobs"
     train: Dates
     validation: Dates | None = None
@@ -120,7 +129,7 @@ class TrainConfig(Section):
     loss: Literal["mse", "nse_star", "nse_star_consistent"] = "nse_star"
     optimizer: OptimizerConfig = OptimizerConfig()
     epochs: int = Field(default=30, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     tf32: bool = False
@@ -149,7 +158,7 @@ def load_config(
     preset : str
         One of `presets`.
     file : path-like, optional
-        YAML with the keys to change.
+        YAML with the keys to change; a run's own ``config.yaml`` may be given.
     settings : sequence of str
         For example ``["model.hidden=64", "data.train=1990-10-01..2000-09-30"]``.
     overrides : mapping, optional
@@ -185,7 +194,7 @@ def load_config(
         key, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set {setting!r} has no '='.", "Write --set key=value.")
-        _merge(tree, _nested(key, yaml.safe_load(value)))
+        _merge(tree, _nested(key, _read_value(setting, value)))
     for key, value in (overrides or {}).items():
         _merge(tree, _nested(key, value))
     return parse_config(tree)
@@ -219,7 +228,18 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not YAML: {error}", "Mend the line it names.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} holds no settings.", "Write 'key: value' lines.")
+    tree.pop("run", None)  # in a run's config.yaml: what it was trained on, no setting
     return tree
+
+
+def _read_value(setting: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"The value of --set {setting!r} cannot be read.",
+            "Close its brackets and quotes; a list is written [a, b].",
+        ) from None
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
@@ -242,13 +262,14 @@ def _merge(tree: dict[str, Any], change: Mapping[str, Any]) -> None:
 
 
 def _explain(error: ValidationError) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    # pydantic puts the chosen union member into the location; it is no key of ours
-    kinds = {"steps", "cosine", "windowed", "sequence"}
-    path = [str(p) for p in first["loc"] if p not in kinds]
+    # pydantic puts the union member it tried into the location; it is no key of ours
+    errors = error.errors(include_url=False)
+    first = next((e for e in errors if "literal['auto']" not in e["loc"]), errors[0])
+    path = [str(p) for p in first["loc"] if p not in _KINDS and not str(p).startswith("tuple[")]
     key, value = ".".join(path), first.get("input")
     if first["type"] == "extra_forbidden":
-        return ConfigError(f"Unknown setting {key!r}.", nearest(path[-1], _keys_beside(path)))
+        known = _keys_beside([str(p) for p in first["loc"]])
+        return ConfigError(f"Unknown setting {key!r}.", nearest(path[-1], known))
     if first["type"] in ("literal_error", "union_tag_invalid"):
         context = first.get("ctx", {})
         allowed = context.get("expected") or context.get("expected_tags", "")
@@ -259,14 +280,21 @@ def _explain(error: ValidationError) -> ConfigError:
     return ConfigError(f"{key} = {value!r}: {first['msg']}.", f"Change {key}.")
 
 
-def _keys_beside(path: Sequence[str]) -> list[str]:
-    if len(path) == 1:
+def _keys_beside(location: Sequence[str]) -> list[str]:
+    if len(location) == 1:
         return list(TrainConfig.model_fields)
-    sections: dict[str, list[type[Section]]] = {
-        "data": [DataConfig],
-        "model": [ModelConfig],
-        "sampling": [WindowedSampling, SequenceSampling],
-        "schedule": [StepSchedule, CosineSchedule],
-        "optimizer": [OptimizerConfig],
+    sections: dict[str, type[Section]] = {
+        "data": DataConfig,
+        "model": ModelConfig,
+        "optimizer": OptimizerConfig,
+        **_KINDS,
     }
-    return [f for section in sections.get(path[-2], []) for f in section.model_fields]
+    return list(sections[location[-2]].model_fields)
+
+
+_KINDS: dict[str, type[Section]] = {
+    "windowed": WindowedSampling,
+    "sequence": SequenceSampling,
+    "steps": StepSchedule,
+    "cosine": CosineSchedule,
+}

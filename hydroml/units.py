@@ -89,17 +89,36 @@ DYNAMIC = {
         Variable("srad", "W m-2", "mean shortwave radiation over daylight", 0, 1000),
         Variable("tmax", "degC", "daily maximum air temperature", -60, 60, "air_temperature"),
         Variable("tmin", "degC", "daily minimum air temperature", -70, 50, "air_temperature"),
-        Variable("vp", "Pa", "water vapour pressure", 0, 6000, "water_vapor_partial_pressure_in_air"),
+        Variable(
+            "vp", "Pa", "water vapour pressure", 0, 6000, "water_vapor_partial_pressure_in_air"
+        ),
         Variable("dayl", "s", "daylight duration", 0, 86400),
-        Variable("swe", "mm", "snow water equivalent", 0, 10000, "lwe_thickness_of_surface_snow_amount"),
+        Variable(
+            "swe", "mm", "snow water equivalent", 0, 10000, "lwe_thickness_of_surface_snow_amount"
+        ),
         Variable("qobs", "mm d-1", "observed discharge over the catchment area", 0, 700),
-        Variable("total_precipitation_sum", "mm d-1", "precipitation (ERA5-Land)", 0, 700),
-        Variable("temperature_2m_mean", "degC", "daily mean 2 m air temperature (ERA5-Land)", -65, 55),
-        Variable("temperature_2m_max", "degC", "daily maximum 2 m air temperature (ERA5-Land)", -60, 60),
-        Variable("temperature_2m_min", "degC", "daily minimum 2 m air temperature (ERA5-Land)", -70, 50),
-        Variable("potential_evaporation_sum", "mm d-1", "potential evaporation (ERA5-Land)", -5, 80),
+        Variable(
+            "total_precipitation_sum",
+            "mm d-1",
+            "precipitation (ERA5-Land)",
+            0,
+            700,
+            "lwe_precipitation_rate",
+        ),
+        Variable(
+            "temperature_2m_mean", "degC", "daily mean 2 m air temperature (ERA5-Land)", -65, 55
+        ),
+        Variable(
+            "temperature_2m_max", "degC", "daily maximum 2 m air temperature (ERA5-Land)", -60, 60
+        ),
+        Variable(
+            "temperature_2m_min", "degC", "daily minimum 2 m air temperature (ERA5-Land)", -70, 50
+        ),
+        Variable(
+            "potential_evaporation_sum", "mm d-1", "potential evaporation (ERA5-Land)", -5, 80
+        ),
     )
-}  # fmt: skip
+}
 """Known dynamic variables by name. Other names are allowed and carry their file's attributes."""
 
 

@@ -1,6 +1,8 @@
 """Data all tests share: a tiny store made by arithmetic, and the way to the real data."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from hydroml.cli.main import main
+from hydroml.config import TrainConfig, load_config
 from hydroml.data.store import write_store
 
 REAL_DATA = Path(
@@ -64,3 +68,51 @@ def tiny_dataset(basins: int = 4, years: int = 6, seed: int = 0) -> xr.Dataset:
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of `tiny_dataset`: 1998-10-01 to 2004-09, inputs prcp, tmax, tmin."""
     return write_store(tiny_dataset(), tmp_path_factory.mktemp("stores") / "tiny.zarr")
+
+
+TINY = (
+    "data.train=1999-10-01..2001-09-30",
+    "data.test=2001-10-01..2003-09-30",
+    "sampling.warmup=30",
+    "sampling.block=60",
+    "model.hidden=8",
+    "optimizer.batch_size=8",
+    "device=cpu",
+)
+"""Settings over the preset ``quick`` that make a run on `tiny_store` a matter of a second."""
+
+
+def tiny_config(*settings: str) -> TrainConfig:
+    """`TINY`, two epochs, and the settings given."""
+    return load_config("quick", settings=[*TINY, "epochs=2", *settings])
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two epochs on `tiny_store`; tests copy it before they change it."""
+    from hydroml import api
+
+    return api.train(
+        tiny_store, config=tiny_config(), name="tiny", runs=tmp_path_factory.mktemp("runs")
+    )
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run ``hydroml ...`` the way the console script does; gives code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hydroml", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call

@@ -25,13 +25,13 @@ def demo(out: Path, basins: int, epochs: int | None, seed: int) -> None:
     from hydroml.cli.train import train_to_the_end
     from hydroml.config import load_config
 
-    store = out / "synthetic.zarr"
+    overrides = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
+    config = load_config("quick", overrides=overrides)
+    store = out / f"synthetic_{basins}_seed{seed}.zarr"
     if not store.exists():
         click.echo(f"1/3  {basins} synthetic basins, 20 years -> {store}", err=True)
         api.synthesise(store, basins=basins, seed=seed)
     click.echo("2/3  training an EA-LSTM (preset quick)", err=True)
-    overrides = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
-    config = load_config("quick", overrides=overrides)
     run = train_to_the_end(api.create_run(store, "all", config=config, runs=out / "runs"))
     click.echo("3/3  evaluating on years it has not seen", err=True)
     table, folder = api.evaluate_into(run)

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
-@click.option("--allow-missing", is_flag=True, help="Leave out basins not in the store.")
+@click.option(
+    "--allow-missing", is_flag=True, help="Leave out basins not there, or without an attribute."
+)
 def evaluate(
     runs: tuple[Path, ...],
     period: str,

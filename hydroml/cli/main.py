@@ -17,7 +17,7 @@ from hydroml.version import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="hydroml")
 def hydroml() -> None:
-    """Regional LSTM and EA-LSTM streamflow forecasting on CAMELS.
+    r"""Regional LSTM and EA-LSTM streamflow forecasting on CAMELS.
 
     \b
     hydroml demo                                     synthetic data to maps in minutes
@@ -41,6 +41,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        click.echo("What to do: check that path and who may write there.", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from hydroml.errors import ConfigError
 
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 @click.option(
     "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder."
 )
-@click.option("--allow-missing", is_flag=True, help="Leave out basins (or attributes) not there.")
+@click.option(
+    "--allow-missing", is_flag=True, help="Leave out basins not there, or without an attribute."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long, and stop.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.pass_context
@@ -75,13 +78,17 @@ def train(
     given = {key: value for key, value in overrides.items() if value is not None}
     configs = [
         _config(preset, file, settings, given | ({} if seed is None else {"seed": seed}))
-        for seed in (seeds or (None,))
+        for seed in (dict.fromkeys(seeds) or (None,))
     ]
+    names = [
+        name if name is None or len(configs) == 1 else f"{name}_seed{config.seed}"
+        for config in configs
+    ]
+    _require_free(runs, names)
     if dry_run:
-        _dry_run(configs[0], data, basins, allow_missing)
+        _dry_run(configs, data, basins, allow_missing)
         return
-    for config in configs:
-        label = name if name is None or len(configs) == 1 else f"{name}_seed{config.seed}"
+    for config, label in zip(configs, names, strict=True):
         _train(config, data, basins, label, runs, allow_missing)
 
 
@@ -91,6 +98,15 @@ def _config(
     from hydroml.config import load_config
 
     return load_config(preset, file, settings, overrides)
+
+
+def _require_free(runs: Path, names: list[str | None]) -> None:
+    """Notice a taken name before the first of several runs is trained."""
+    from hydroml import api
+
+    for name in names:
+        if name is not None:
+            api.require_free(runs, name)
 
 
 def _train(
@@ -112,15 +128,15 @@ def _train(
 
 def _resume(context: click.Context, run: Path) -> None:
     given = [
-        parameter
-        for parameter in context.params
-        if parameter not in ("resume", "runs")
-        and context.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in (None, "resume")
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
     if given:
-        options = ", ".join(f"--{g.replace('_', '-')}" for g in given)
         raise ConfigError(
-            f"--resume goes on with the run's own configuration; {options} cannot change it.",
+            f"--resume goes on with the run's own configuration; {', '.join(given)} cannot "
+            "change it.",
             "Leave the other options out, or start a new run.",
         )
     from hydroml import api
@@ -139,16 +155,25 @@ def train_to_the_end(prepared: "PreparedRun") -> Path:
     except Interrupted:
         click.echo(f"Stopped; all is saved. Go on with:\n  hydroml train --resume {run}", err=True)
         sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo(
+            "Stopped at once. Go on from the last checkpoint with:\n"
+            f"  hydroml train --resume {run}",
+            err=True,
+        )
+        sys.exit(130)
     click.echo(f"Trained: {run}\nNext: hydroml evaluate {run}")
     return run
 
 
-def _dry_run(config: "TrainConfig", data: Path | None, basins: str, allow_missing: bool) -> None:
+def _dry_run(
+    configs: list["TrainConfig"], data: Path | None, basins: str, allow_missing: bool
+) -> None:
     from hydroml import api
     from hydroml.config import dump_config
     from hydroml.training.progress import as_clock
 
-    assembly, cost = api.plan(config, data, basins, allow_missing)
+    assembly, cost = api.plan(configs[0], data, basins, allow_missing)
     click.echo(dump_config(assembly.config))
     mib = 2**20
     for label, value in {
@@ -160,7 +185,8 @@ def _dry_run(config: "TrainConfig", data: Path | None, basins: str, allow_missin
         "device": f"{assembly.samples.resident.x_d.device}",
         "series on the device": f"{cost.resident_bytes / mib:.0f} MiB",
         "a batch with its activations": f"about {cost.batch_bytes / mib:.0f} MiB",
-        "training time": f"about {as_clock(cost.seconds)} (h:mm:ss or m:ss)",
+        "training time": f"about {as_clock(cost.seconds)} (h:mm:ss or m:ss)"
+        + (f" for each of {len(configs)} runs" if len(configs) > 1 else ""),
     }.items():
         click.echo(f"{label:<30}{value}")
     click.echo("Dry run: nothing was trained or written.")

@@ -59,7 +59,7 @@ class Scaler:
         return ((y - self.target_mean) / self.target_std).astype("float32")
 
     def unscale_target(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Standard deviations to discharge [mm d-1]."""
+        """Turn standard deviations into discharge [mm d-1]."""
         return (y * self.target_std + self.target_mean).astype("float32")
 
 

@@ -178,15 +178,26 @@ def static_matrix(dataset: xr.Dataset, static: Sequence[str]) -> NDArray[np.floa
     return np.asarray(matrix, dtype="float32")
 
 
-def with_attributes(
-    dataset: xr.Dataset, basins: Sequence[str], static: Sequence[str]
-) -> list[str]:
-    """Basins that have every one of the attributes, in the order given."""
+def with_attributes(dataset: xr.Dataset, basins: Sequence[str], static: Sequence[str]) -> list[str]:
+    """Basins that have every one of the attributes, in the order given.
+
+    Raises
+    ------
+    StoreError
+        The store has no such attribute, or no basin has them all.
+    """
     if not static:
         return list(basins)
+    _require(dataset, static, ("basin",), "attribute")
     chosen = dataset[list(static)].sel(basin=list(basins))
     there = np.logical_and.reduce([np.isfinite(v.values) for v in chosen.data_vars.values()])
-    return [b for b, complete in zip(basins, there, strict=True) if complete]
+    found = [b for b, complete in zip(basins, there, strict=True) if complete]
+    if not found:
+        raise StoreError(
+            f"None of the {len(basins)} basins has all of the {len(static)} attributes.",
+            "Choose attributes with --set data.static=[...].",
+        )
+    return found
 
 
 def choose_dynamic(dataset: xr.Dataset, wanted: str | Sequence[str]) -> tuple[str, ...]:

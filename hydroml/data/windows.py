@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 def window_starts(valid: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """Starts of the windows of `length` days whose last day is a valid target.
+    """Find the starts of the windows of `length` days whose last day is a valid target.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def window_starts(valid: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
 def block_starts(
     valid: NDArray[np.bool_], warmup: int, block: int, first: int, offsets: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Starts of samples whose blocks tile each basin's period, shifted by an offset.
+    """Find the starts of samples whose blocks tile each basin's period, shifted.
 
     Block k of basin b covers the days ``first - offsets[b] + k * block`` onwards; its sample
     begins `warmup` days earlier. Every valid day lies in exactly one block. Blocks without a

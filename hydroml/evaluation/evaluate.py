@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from hydroml.atomic import atomic_path
+from hydroml.errors import RunError
 from hydroml.evaluation.metrics import metrics_table, score, summarise
 
 
@@ -41,13 +42,30 @@ def score_simulations(
     return metrics_table(score(simulations["qobs"], mean, flavour=flavour)), members
 
 
+def require_replaceable(folder: Path) -> None:
+    """Refuse to write an evaluation over anything but an evaluation.
+
+    Raises
+    ------
+    RunError
+        `folder` is a file, or a folder with something else in it.
+    """
+    if not folder.exists() or (folder / "summary.json").is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise RunError(
+            f"{folder} exists and is not an evaluation; it is left as it was.",
+            "Choose another --out.",
+        )
+
+
 def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.DataFrame:
     """Write ``simulations.nc``, ``metrics.csv`` and ``summary.json``, all or nothing.
 
     Parameters
     ----------
     folder : pathlib.Path
-        For example ``runs/<name>/test``; replaced if it is there.
+        For example ``runs/<name>/test``; replaced if it holds an earlier evaluation.
     simulations : xarray.Dataset
         What `simulate_runs` returned.
     flavour : str
@@ -57,14 +75,20 @@ def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.
     -------
     pandas.DataFrame
         The table in ``metrics.csv``.
+
+    Raises
+    ------
+    RunError
+        `folder` holds something else; see `require_replaceable`.
     """
+    require_replaceable(folder)
     table, members = score_simulations(simulations, flavour)
     facts = {key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")} | {
         "flavour": flavour
     }
     with atomic_path(folder) as scratch:
         scratch.mkdir()
-        encoding = {name: {"zlib": True, "complevel": 1} for name in ("qobs", "qsim")}
+        encoding = {name: {"zlib": True, "complevel": 1} for name in simulations.data_vars}
         simulations.to_netcdf(scratch / "simulations.nc", engine="netcdf4", encoding=encoding)
         table.to_csv(scratch / "metrics.csv")
         if members is not None:

@@ -17,11 +17,14 @@ from hydroml.evaluation.predict import predict_continuous, predict_windowed
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
+from hydroml.units import variable
 from hydroml.version import __version__
 
 LEAD_DAYS = 365
 """Days a continuous pass starts before the period, where the store has them."""
 
+PRECIPITATION = "lwe_precipitation_rate"
+GAUGE_ID = {"long_name": "gauge id", "cf_role": "timeseries_id"}
 KEPT_ATTRIBUTES = ("gauge_lat", "gauge_lon", "gauge_name")
 
 
@@ -75,17 +78,19 @@ def simulate_runs(
     xarray.Dataset
         ``qobs`` (basin, time) and ``qsim`` (basin, time), for several runs (basin, time,
         member), both [mm d-1], with CF attributes. Simulated discharge is clipped at 0, and
-        NaN where inputs of the days before are missing.
+        NaN where inputs of the days before are missing. ``prcp`` (basin, time) [mm d-1] where
+        the run has precipitation among its inputs.
 
     Raises
     ------
     ConfigError
         Unknown mode.
     RunError
-        The run has no weights; runs of different targets.
+        The run has no weights; runs of different targets, or of the same name.
     StoreError
         The store lacks a variable or an attribute of the run.
     """
+    _require_ensemble(runs)
     members = [_simulate(run, dataset, request, device, on_progress) for run in runs]
     qsim = np.stack([m for m, _ in members], axis=2)
     series = members[0][1]
@@ -96,7 +101,7 @@ def simulate_runs(
             "qsim": ((*dims, "member"), qsim, _discharge("simulated")),
         },
         coords={
-            "basin": np.array(series.basins, dtype=object),
+            "basin": ("basin", np.array(series.basins, dtype=object), GAUGE_ID),
             "time": series.time[series.period].astype("datetime64[ns]"),
             "member": np.array([run.path.name for run in runs], dtype=object),
         },
@@ -105,7 +110,20 @@ def simulate_runs(
     for name in KEPT_ATTRIBUTES:
         if name in dataset:
             result = result.assign_coords({name: dataset[name].sel(basin=series.basins).compute()})
+    rain = precipitation_of(dataset, runs[0].scaler().dynamic)
+    if rain is not None:  # for the hydrographs: a flood is judged beside its rain
+        chosen = rain.sel(basin=series.basins).reindex(time=result["time"])
+        result["prcp"] = chosen.transpose(*dims).compute().drop_vars(set(rain.coords) - set(dims))
     return result if len(runs) > 1 else result.squeeze("member", drop=True)
+
+
+def precipitation_of(dataset: xr.Dataset, inputs: Sequence[str]) -> xr.DataArray | None:
+    """First of the inputs that is precipitation, or None."""
+    for name in inputs:
+        known = variable(name)
+        if known is not None and known.standard_name == PRECIPITATION:
+            return dataset[name]
+    return None
 
 
 def validation_score(
@@ -149,6 +167,20 @@ def to_discharge(
     q = np.maximum(scaler.unscale_target(y), np.float32(0))
     q[~usable] = np.nan
     return q
+
+
+def _require_ensemble(runs: Sequence[RunDirectory]) -> None:
+    names = [run.path.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise RunError(
+            f"Two runs of the ensemble are called {twice!r}.",
+            "Give each run once; rename the folder of one if they differ.",
+        )
+    targets = {run.config().data.target: run.path for run in runs}
+    if len(targets) > 1:
+        what = " and ".join(f"{path} ({target})" for target, path in targets.items())
+        raise RunError(f"The runs have different targets: {what}.", "Evaluate them one by one.")
 
 
 def _simulate(
@@ -201,6 +233,7 @@ def _provenance(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "Conventions": "CF-1.11",
+        "featureType": "timeSeries",
         "title": "Observed and simulated discharge" + (" (SYNTHETIC DATA)" if synthetic else ""),
         "source": f"hydroml {__version__}: {runs[0].config().model.name}",
         "history": f"{now} simulated by hydroml {__version__}",

@@ -65,8 +65,7 @@ def save_weights(weights: dict[str, Tensor], path: Path, facts: dict[str, str]) 
     facts : dict of str
         Model name and sizes, kept in the file's header.
     """
-    with atomic_path(path) as scratch:
-        save_file(_contiguous(weights), scratch, metadata=facts)
+    _write(weights, path, facts)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -102,8 +101,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         tensors["rng/cuda"] = torch.cuda.get_rng_state()
     counters = {name: getattr(state, name) for name in COUNTERS}
     facts = {"counters": json.dumps(counters), "scale": json.dumps(state.grad_scaler.state_dict())}
-    with atomic_path(path) as scratch:
-        save_file(_contiguous(tensors), scratch, metadata=facts)
+    _write(tensors, path, facts)
 
 
 def load_state(state: TrainingState, path: Path) -> None:
@@ -139,6 +137,14 @@ def load_state(state: TrainingState, path: Path) -> None:
             f"The training state {path} does not fit this run: {error}",
             "Use the run's own config.yaml and checkpoints together, or train anew.",
         ) from error
+
+
+def _write(tensors: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:
+    with atomic_path(path) as scratch:
+        try:
+            save_file(_contiguous(tensors), scratch, metadata=facts)
+        except SafetensorError as error:  # it is no OSError, not even on a full disk
+            raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from hydroml.errors import DeviceError
+from hydroml.errors import ConfigError, DeviceError, nearest
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -14,6 +14,8 @@ def choose_device(name: str) -> torch.device:
 
     Raises
     ------
+    ConfigError
+        No such name.
     DeviceError
         A device was asked for that is not there.
     """
@@ -24,10 +26,11 @@ def choose_device(name: str) -> torch.device:
     }
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))
+    if name not in there:
+        raise ConfigError(f"Unknown device {name!r}.", nearest(name, ["auto", *there]))
     if not there[name]:
-        reason = (
-            "this torch was built without CUDA" if torch.version.cuda is None else "no GPU found"
-        )
+        without = name == "cuda" and torch.version.cuda is None
+        reason = "this torch was built without CUDA" if without else "none was found"
         raise DeviceError(
             f"There is no {name} device here ({reason}; torch {torch.__version__}).",
             "Use --device auto or --device cpu, or install a torch built for your GPU.",

@@ -79,12 +79,15 @@ def _seconds_a_step(assembly: Assembly, starts: torch.Tensor) -> float:
     config, samples = assembly.config, assembly.samples
     device = samples.resident.x_d.device
     batches = starts.to(device).split(config.optimizer.batch_size)[: TIMED_BATCHES + 1]
+    full = [chosen for chosen in batches if len(chosen) == len(batches[0])]
     with torch.random.fork_rng():
         state = new_state(copy.deepcopy(assembly.model), config, device)
         times = []
-        for chosen in batches:
+        for chosen in full:
             began = time.perf_counter()
             batch = samples.resident.gather(chosen, samples.length, samples.targets)
             take_step(state, batch, config, rate=1e-4)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)
     return min(times)  # the first pays for warming up; other programs only ever add

@@ -117,7 +117,7 @@ def fit(
                     saved = time.monotonic()
                 if stop.asked:
                     raise Interrupted
-            rows.append(_finish_epoch(state, config, run, rate, validate))
+            rows.append(_finish_epoch(state, config, run, len(batches), validate))
             run.write_metrics(rows)
             save_state(state, run.state_file)  # last: what it tells of is on disk
             saved = time.monotonic()
@@ -126,7 +126,11 @@ def fit(
 
 
 def take_step(state: TrainingState, batch: Batch, config: TrainConfig, rate: float) -> float:
-    """One optimizer step; returns the loss before it. A loss that is not finite moves nothing."""
+    """One optimizer step; returns the loss before it.
+
+    A loss that is not finite, or has a gradient that is not, moves nothing; NaN is returned for
+    such a gradient. fp16 skips such steps by itself, and lowers its scale.
+    """
     options, model = config.optimizer, state.model
     model.train()
     for group in state.optimizer.param_groups:
@@ -143,7 +147,9 @@ def take_step(state: TrainingState, batch: Batch, config: TrainConfig, rate: flo
     state.optimizer.zero_grad(set_to_none=True)
     state.grad_scaler.scale(loss).backward()
     state.grad_scaler.unscale_(state.optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm)
+    if not state.grad_scaler.is_enabled() and not math.isfinite(norm.item()):
+        return math.nan
     state.grad_scaler.step(state.optimizer)
     state.grad_scaler.update()
     _move_average(state, options.weight_average)
@@ -152,22 +158,27 @@ def take_step(state: TrainingState, batch: Batch, config: TrainConfig, rate: flo
 
 @torch.no_grad()
 def _move_average(state: TrainingState, decay: float) -> None:
-    if not state.average:
+    if not state.average or not state.optimizer.state:  # fp16 may skip the first steps
         return
     # young averages forget faster, so that the initial weights do not linger
     taken = next(iter(state.optimizer.state.values()))["step"].item()
     share = 1 - min(decay, (1 + taken) / (10 + taken))
-    weights: list[Tensor] = list(state.model.state_dict().values())
-    torch._foreach_lerp_(list(state.average.values()), weights, share)
+    # by name: a loaded average comes in the file's order, not the model's
+    weights = state.model.state_dict()
+    average: list[Tensor] = [state.average[name] for name in weights]
+    torch._foreach_lerp_(average, list(weights.values()), share)
 
 
 def _finish_epoch(
     state: TrainingState,
     config: TrainConfig,
     run: RunDirectory,
-    rate: float,
+    steps: int,
     validate: Callable[[nn.Module], float] | None,
 ) -> dict[str, Any]:
+    # not the loop's own rate: a run stopped after an epoch's last step resumes behind the loop
+    progress = state.epoch + (steps - 1) / steps
+    rate = learning_rate(config.optimizer.schedule, progress, config.epochs)
     state.epoch += 1
     row: dict[str, Any] = {
         "epoch": state.epoch,
@@ -200,9 +211,14 @@ def _not_finite(
     loss: float,
 ) -> TrainingError:
     sample = explain_loss(state.model, batch, starts, samples, run.scaler(), run.config())
+    kept = (
+        f"The last good state is kept in {run.path}."
+        if run.state_file.is_file()
+        else f"It came before the first checkpoint; {run.path} holds no weights."
+    )
     return TrainingError(
-        f"The loss is {loss} at epoch {state.epoch + 1}, step {state.step + 1}: {sample}. "
-        f"The last good state is kept in {run.path}.",
+        f"The loss or its gradient is {loss} at epoch {state.epoch + 1}, step {state.step + 1}: "
+        f"{sample}. {kept}",
         "Look at those values with 'hydroml data check', or lower the learning rate "
         "(--set optimizer.schedule...).",
     )

@@ -60,6 +60,8 @@ class TrainingDisplay:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Print a finished epoch."""
+        if self._first is None:  # resumed behind the last step of an epoch
+            self._first = row["epoch"]
         score = row.get("validation_NSE")
         tail = f"  validation NSE {score:.3f}" if isinstance(score, float) else ""
         self._console.print(

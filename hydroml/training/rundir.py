@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +75,37 @@ class RunDirectory:
         RunError
             There is something at `path` already.
         """
-        if path.exists():
-            raise RunError(
-                f"{path} exists already.",
-                f"Choose another --name, or go on with it: hydroml train --resume {path}",
-            )
-        with atomic_path(path) as scratch:
+        cls.require_free(path)
+        whole = path.with_name(f".{path.name}.{os.getpid()}")
+        with atomic_path(whole) as scratch:
             (scratch / "checkpoints" / "last").mkdir(parents=True)
             text = dump_config(config) + yaml.safe_dump({"run": facts.__dict__}, sort_keys=False)
             (scratch / "config.yaml").write_text(text, encoding="utf-8")
             (scratch / "environment.json").write_text(json.dumps(_environment(), indent=1))
             save_scaler(scaler, scratch / "scaler.nc")
+        try:
+            whole.rename(path)  # fails where another process has made it in the meantime
+        except OSError:
+            shutil.rmtree(whole)
+            cls.require_free(path)
+            raise
         return cls(path)
+
+    @staticmethod
+    def require_free(path: Path) -> Path:
+        """Refuse a path at which something stands.
+
+        Raises
+        ------
+        RunError
+            Names it, and the line that goes on with it.
+        """
+        if path.exists():
+            raise RunError(
+                f"{path} exists already.",
+                f"Choose another --name, or go on with it: hydroml train --resume {path}",
+            )
+        return path
 
     @classmethod
     def open(cls, path: Path | str) -> "RunDirectory":
@@ -97,6 +117,8 @@ class RunDirectory:
             There is none at `path`.
         """
         found = Path(path)
+        if found.name in ("", ".."):  # evaluations are named after the folder
+            found = found.resolve()
         if not (found / "config.yaml").is_file():
             there = "is no run directory (no config.yaml in it)" if found.exists() else "is missing"
             raise RunError(f"{found} {there}.", "Give a folder that 'hydroml train' made.")
@@ -137,13 +159,13 @@ class RunDirectory:
         RunError
             The run has no weights yet.
         """
-        found = sorted((self.path / "checkpoints").glob("epoch*.safetensors"))
+        found = list((self.path / "checkpoints").glob("epoch*.safetensors"))
         if not found:
             raise RunError(
                 f"The run {self.path} has no weights yet.",
                 f"Finish its first epoch: hydroml train --resume {self.path}",
             )
-        return found[-1]
+        return max(found, key=lambda file: (len(file.name), file.name))  # epoch1000 > epoch999
 
     def load_model(self, device: torch.device) -> torch.nn.Module:
         """Build the run's model with the weights of its last epoch, in evaluation mode.

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tests.conftest import tiny_dataset
 
 from hydroml.data.scaling import fit_scaler, load_scaler, save_scaler
 from hydroml.data.series import choose_dynamic, choose_static, load_series
 from hydroml.errors import RunError, StoreError
+from tests.conftest import tiny_dataset
 
 PERIOD = (np.datetime64("1999-10-01"), np.datetime64("2000-09-30"))
 DYNAMIC = ("prcp", "tmax", "tmin")

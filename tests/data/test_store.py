@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from tests.conftest import tiny_dataset
 
 from hydroml.atomic import atomic_path
 from hydroml.data.store import damaged_files, open_store, write_store
 from hydroml.errors import HydromlError, StoreError
+from tests.conftest import tiny_dataset
 
 
 def test_round_trip_keeps_values_ids_and_attributes(tmp_path):
@@ -113,8 +113,13 @@ def test_manifest_that_is_garbled_is_named(tmp_path):
 def test_atomic_file_replaces_only_on_success(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(target) as scratch:
-        scratch.write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic_path(target) as scratch:
+            scratch.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

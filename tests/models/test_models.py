@@ -45,7 +45,7 @@ def test_fast_paths_equal_the_loop_in_float64(make, loop, with_state, last, form
     state = torch.randn(2, B, H, dtype=torch.float64) if with_state else None
     state = tuple(state) if with_state else None
     weights = torch.randn(B, last or T, dtype=torch.float64)
-    inputs = [p for p in (x_d, x_s, *model.parameters())]
+    inputs = [x_d, x_s, *model.parameters()]
 
     def run(forward):
         y, (h, c) = forward()
