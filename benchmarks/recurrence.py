@@ -60,10 +60,8 @@ def main() -> None:
             n: [statistics.median(c) for c in zip(*r, strict=True)] for n, r in rounds.items()
         }
         for name, (cpu, wall) in median.items():
-            gain = median["fused"][0] / cpu
-            print(
-                f"{cls.__name__:<7}{name:<9}{1e3 * cpu:8.0f} ms CPU {1e3 * wall:8.0f} ms x{gain:.2f}"
-            )
+            gain, ms = median["fused"][0] / cpu, (1e3 * cpu, 1e3 * wall)
+            print(f"{cls.__name__:<7}{name:<9}{ms[0]:8.0f} ms CPU {ms[1]:8.0f} ms x{gain:.2f}")
 
 
 if __name__ == "__main__":

@@ -276,7 +276,10 @@ def _explain(error: ValidationError) -> ConfigError:
         if first["type"] == "union_tag_invalid":
             key, value = f"{key}.kind", context.get("tag")
         options = [o.strip(" '") for o in str(allowed).replace(" or ", ",").split(",")]
-        return ConfigError(f"{key} = {value!r} is not a choice.", nearest(str(value), options))
+        hint = nearest(str(value), options)
+        if hint.startswith("Did"):  # the nearest by spelling need not be the one that is meant
+            hint = f"{hint} Known: {', '.join(options)}."
+        return ConfigError(f"{key} = {value!r} is not a choice.", hint)
     return ConfigError(f"{key} = {value!r}: {first['msg']}.", f"Change {key}.")
 
 

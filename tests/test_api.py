@@ -32,7 +32,9 @@ def test_import_is_light_and_attributes_are_not():
 
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["evaluate", "-h"], ["models"]])
 def test_the_command_line_loads_nothing_to_answer(words):
-    call = f"import sys; sys.argv = {['hydroml', *words]}\nfrom hydroml.cli.main import main; main()"
+    call = (
+        f"import sys; sys.argv = {['hydroml', *words]}\nfrom hydroml.cli.main import main; main()"
+    )
     assert loaded_after(call) == set()
 
 

@@ -109,11 +109,12 @@ def simulate_runs(
     )
     for name in KEPT_ATTRIBUTES:
         if name in dataset:
-            result = result.assign_coords({name: dataset[name].sel(basin=series.basins).compute()})
+            kept = dataset[name].sel(basin=series.basins).compute()
+            result = result.assign_coords({name: kept.variable})
     rain = precipitation_of(dataset, runs[0].scaler().dynamic)
     if rain is not None:  # for the hydrographs: a flood is judged beside its rain
         chosen = rain.sel(basin=series.basins).reindex(time=result["time"])
-        result["prcp"] = chosen.transpose(*dims).compute().drop_vars(set(rain.coords) - set(dims))
+        result["prcp"] = chosen.transpose(*dims).compute().variable
     return result if len(runs) > 1 else result.squeeze("member", drop=True)
 
 

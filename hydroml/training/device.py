@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from hydroml.errors import ConfigError, DeviceError, nearest
+from hydroml.errors import ConfigError, DeviceError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -27,7 +27,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))
     if name not in there:
-        raise ConfigError(f"Unknown device {name!r}.", nearest(name, ["auto", *there]))
+        raise ConfigError(f"Unknown device {name!r}.", "Use auto, cpu, cuda or mps.")
     if not there[name]:
         without = name == "cuda" and torch.version.cuda is None
         reason = "this torch was built without CUDA" if without else "none was found"

@@ -24,6 +24,14 @@ TEST = (np.datetime64("2001-10-01"), np.datetime64("2003-09-30"))
 BASINS = ["01000000", "02000000", "03000000", "04000000"]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_figures():
+    """Figures take most of the time of a small evaluation, and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "draw_evaluation", lambda folder: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def members(tiny_store, tmp_path_factory):
     runs = tmp_path_factory.mktemp("members")
@@ -114,10 +122,10 @@ def test_missing_inputs_leave_gaps_as_long_as_the_memory(mode, tiny_run):
     dataset.prcp.loc["02000000", "2002-01-10":"2002-01-11"] = np.nan
     request = Simulation(BASINS[:2], TEST, mode)
     q = simulate_runs([RunDirectory(tiny_run)], dataset, request, CPU).qsim
-    missing = q.sel(basin="02000000").isnull()
+    missing = q.sel(basin="02000000").isna()
     days = pd.DatetimeIndex(q.time.values[missing.values])
     assert (str(days[0])[:10], str(days[-1])[:10], len(days)) == ("2002-01-10", "2002-02-09", 31)
-    assert not q.sel(basin="01000000").isnull().any()
+    assert not q.sel(basin="01000000").isna().any()
     assert float(q.min()) >= 0
 
 
@@ -214,9 +222,7 @@ def test_a_basin_without_an_attribute_is_refused_or_left_out(tiny_run, tmp_path)
     with pytest.raises(StoreError, match="'recession' of basin 92000000 is missing") as caught:
         api.evaluate(tiny_run, data=store, device="cpu", out=tmp_path / "x")
     assert "--allow-missing" in caught.value.remedy
-    table = api.evaluate(
-        tiny_run, data=store, device="cpu", out=tmp_path / "x", allow_missing=True
-    )
+    table = api.evaluate(tiny_run, data=store, device="cpu", out=tmp_path / "x", allow_missing=True)
     assert table.index.tolist() == ["91000000", "93000000"]
 
 

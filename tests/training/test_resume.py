@@ -139,7 +139,7 @@ def test_a_second_ctrl_c_stops_at_once(tiny_store, tmp_path, monkeypatch, whole)
 
 def test_ctrl_c_on_the_command_line(tiny_store, tmp_path, command):
     settings = [word for s in TINY for word in ("--set", s)]
-    arguments = ["train", "--data", tiny_store, "--preset", "quick", *settings, "--epochs", "16"]
+    arguments = ["train", "--data", tiny_store, "--preset", "quick", *settings, "--epochs", "10"]
     process = subprocess.Popen(
         [sys.executable, "-m", "hydroml", *arguments, "--name", "r", "--runs", tmp_path],
         stderr=subprocess.PIPE,
@@ -152,11 +152,11 @@ def test_ctrl_c_on_the_command_line(tiny_store, tmp_path, command):
     assert "Traceback" not in err
     assert "all is saved" in err
     (line,) = re.findall(r"^  hydroml (train --resume .*)$", err, flags=re.MULTILINE)
-    assert not list(tmp_path.glob("r/checkpoints/epoch016*"))
+    assert not list(tmp_path.glob("r/checkpoints/epoch010*"))
     code, out, _ = command(*line.split())
     assert (code, out.splitlines()[0]) == (0, f"Trained: {tmp_path / 'r'}")
     whole = api.train(
-        tiny_store, config=tiny_config("epochs=16"), name="w", runs=tmp_path, basins="all"
+        tiny_store, config=tiny_config("epochs=10"), name="w", runs=tmp_path, basins="all"
     )
     assert_equal(tmp_path / "r", whole)
 
