@@ -116,3 +116,11 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave figures out: they take most of the time of a small evaluation."""
+    from hydroml import api
+
+    monkeypatch.setattr(api, "draw_evaluation", lambda folder: [])

@@ -281,6 +281,7 @@ def test_evaluation_with_weights_cut_short(refused, run):
     assert f"{file} cannot be read" in refused("evaluate", run)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_evaluation_on_a_full_disk_keeps_the_one_before(refused, command, run, monkeypatch):
     assert command("evaluate", run, "--device", "cpu")[0] == 0
 

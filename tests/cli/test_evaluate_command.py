@@ -37,6 +37,7 @@ def test_it_prints_the_scores_it_writes(command, run):
     }
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_options_reach_the_evaluation(command, run):
     code, _, err = command(
         "evaluate", run, "--device", "cpu", "--period", "2002-01-01..2002-12-31",
@@ -52,6 +53,7 @@ def test_options_reach_the_evaluation(command, run):
     assert table["n_days"].tolist() == [365, 365]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_runs_are_an_ensemble_beside_them(command, run):
     shutil.copytree(run, run.with_name("other"))
     code, out, err = command("evaluate", run, run.with_name("other"), "--device", "cpu")
@@ -62,6 +64,7 @@ def test_several_runs_are_an_ensemble_beside_them(command, run):
     assert not (run / "test").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ctrl_c_leaves_the_evaluation_before_it_as_it_was(command, run, monkeypatch):
     assert command("evaluate", run, "--device", "cpu")[0] == 0
     before = (run / "test" / "metrics.csv").read_bytes()
