@@ -10,6 +10,8 @@ from pathlib import Path
 
 from hydroml.errors import HydromlError
 
+_UNFINISHED = ".unfinished"
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -44,7 +46,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(_UNFINISHED, f".{target.name}.", target.parent))
     scratch = folder / target.name
     try:
         with naming_full_disk(target):
@@ -52,6 +54,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             _replace(scratch, target, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_leftovers(folder: Path | str) -> None:
+    """Remove what `atomic_path` left below a folder when its process was killed.
+
+    Not while another process writes there.
+    """
+    for leftover in Path(folder).rglob(f".*{_UNFINISHED}"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager

@@ -121,6 +121,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave figures out: they take most of the time of a small evaluation."""
-    from hydroml import api
+    from hydroml.api import scoring
 
-    monkeypatch.setattr(api, "draw_evaluation", lambda folder: [])
+    monkeypatch.setattr(scoring, "draw_evaluation", lambda folder: [])

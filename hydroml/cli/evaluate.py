@@ -95,6 +95,8 @@ def print_scores(table: "pd.DataFrame", folder: Path) -> None:
     Console().print(shown)
     failures = int((table["NSE"] <= 0).sum())
     click.echo(f"Basins with NSE <= 0: {failures} of {len(table)}")
+    for note in summary["notes"]:
+        click.echo(f"Note: {note}.")
     click.echo(f"Written to {folder}:")
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name}")

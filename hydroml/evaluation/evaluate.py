@@ -1,6 +1,7 @@
 """From simulations to the files of an evaluation."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +60,9 @@ def require_replaceable(folder: Path) -> None:
         )
 
 
-def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.DataFrame:
+def write_evaluation(
+    folder: Path, simulations: xr.Dataset, flavour: str, notes: Sequence[str] = ()
+) -> pd.DataFrame:
     """Write ``simulations.nc``, ``metrics.csv`` and ``summary.json``, all or nothing.
 
     Parameters
@@ -70,6 +73,8 @@ def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.
         What `simulate_runs` returned.
     flavour : str
         Of the flow-duration metrics.
+    notes : sequence of str
+        What a reader of the scores has to know, kept in ``summary.json``.
 
     Returns
     -------
@@ -84,7 +89,8 @@ def write_evaluation(folder: Path, simulations: xr.Dataset, flavour: str) -> pd.
     require_replaceable(folder)
     table, members = score_simulations(simulations, flavour)
     facts = {key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")} | {
-        "flavour": flavour
+        "flavour": flavour,
+        "notes": list(notes),
     }
     with atomic_path(folder) as scratch:
         scratch.mkdir()

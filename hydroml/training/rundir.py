@@ -167,6 +167,10 @@ class RunDirectory:
             )
         return max(found, key=lambda file: (len(file.name), file.name))  # epoch1000 > epoch999
 
+    def finished_epochs(self) -> int:
+        """Count the epochs whose weights are there."""
+        return int(self.last_weights().name.removeprefix("epoch").removesuffix(".safetensors"))
+
     def load_model(self, device: torch.device) -> torch.nn.Module:
         """Build the run's model with the weights of its last epoch, in evaluation mode.
 

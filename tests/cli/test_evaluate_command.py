@@ -58,7 +58,7 @@ def test_several_runs_are_an_ensemble_beside_them(command, run):
     shutil.copytree(run, run.with_name("other"))
     code, out, err = command("evaluate", run, run.with_name("other"), "--device", "cpu")
     assert code == 0, err
-    folder = run.parent / "ensemble_tiny_2" / "test"
+    (folder,) = run.parent.glob("ensemble_of_2_*/test")
     assert f"Written to {folder}" in out
     assert (folder / "members.csv").is_file()
     assert not (run / "test").exists()

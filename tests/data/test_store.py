@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hydroml.atomic import atomic_path
+from hydroml.atomic import atomic_path, sweep_leftovers
 from hydroml.data.store import damaged_files, open_store, write_store
 from hydroml.errors import HydromlError, StoreError
 from tests.conftest import tiny_dataset
@@ -108,6 +108,17 @@ def test_manifest_that_is_garbled_is_named(tmp_path):
     (store / "manifest.json").write_text(json.dumps({"a": 1}))
     with pytest.raises(StoreError, match="manifest"):
         open_store(store)
+
+
+def test_leftovers_of_a_killed_writer_are_swept_and_nothing_else(tmp_path):
+    (tmp_path / ".git").mkdir()
+    with atomic_path(tmp_path / "run" / "a.txt") as scratch:
+        scratch.write_text("killed while writing")
+        sweep_leftovers(tmp_path)
+        assert not scratch.parent.exists()
+        scratch.parent.mkdir()
+        scratch.write_text("done")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == [".git", "a.txt", "run"]
 
 
 def test_atomic_file_replaces_only_on_success(tmp_path):

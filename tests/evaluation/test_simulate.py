@@ -143,6 +143,22 @@ def test_a_windowed_day_is_the_model_on_its_window(tiny_run, tmp_path, evaluated
     assert not np.array_equal(windowed.qsim, opened(evaluated).qsim)
 
 
+def test_scores_on_training_days_or_of_half_a_run_say_so(tiny_run, tmp_path):
+    def notes(run, **options):
+        _, folder = api.evaluate_into(run, device="cpu", **options)
+        return json.loads((folder / "summary.json").read_text())["notes"]
+
+    name = tiny_run.name
+    assert notes(tiny_run, out=tmp_path / "test") == []
+    (note,) = notes(tiny_run, period="train", out=tmp_path / "train")
+    assert note.startswith(f"{name} was trained on days of this period")
+    half = shutil.copytree(tiny_run, tmp_path / name)
+    last = max((half / "checkpoints").glob("epoch*"))
+    last.unlink()
+    done = int(last.stem[-3:])
+    assert notes(half) == [f"{name} has finished {done - 1} of {done} epochs"]
+
+
 def test_an_ensemble_keeps_its_members_and_scores_their_mean(members, tmp_path):
     table = api.evaluate(members, out=tmp_path / "e", device="cpu")
     saved = opened(tmp_path / "e")
