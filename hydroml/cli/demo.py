@@ -8,9 +8,9 @@ import click
 @click.command()
 @click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path))
 @click.option("--basins", default=531, show_default=True, type=int, help="Synthetic basins.")
-@click.option("--epochs", type=int, help="Default: the preset's.")
+@click.option("--epochs", default=8, show_default=True, type=int, help="Preset quick has 12.")
 @click.option("--seed", default=0, show_default=True, type=int)
-def demo(out: Path, basins: int, epochs: int | None, seed: int) -> None:
+def demo(out: Path, basins: int, epochs: int, seed: int) -> None:
     r"""Make synthetic basins, train, evaluate and draw: the main job in minutes.
 
     The data is SYNTHETIC (a conceptual model under generated weather), so that nothing has to
@@ -25,13 +25,12 @@ def demo(out: Path, basins: int, epochs: int | None, seed: int) -> None:
     from hydroml.cli.train import train_to_the_end
     from hydroml.config import load_config
 
-    overrides = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
-    config = load_config("quick", overrides=overrides)
+    config = load_config("quick", overrides={"seed": seed, "epochs": epochs})
     store = out / f"synthetic_{basins}_seed{seed}.zarr"
     if not store.exists():
         click.echo(f"1/3  {basins} synthetic basins, 20 years -> {store}", err=True)
         api.synthesise(store, basins=basins, seed=seed)
-    click.echo("2/3  training an EA-LSTM (preset quick)", err=True)
+    click.echo(f"2/3  training an EA-LSTM (preset quick, {epochs} epochs)", err=True)
     run = train_to_the_end(api.create_run(store, "all", config=config, runs=out / "runs"))
     click.echo("3/3  evaluating on years it has not seen", err=True)
     table, folder = api.evaluate_into(run)
