@@ -15,7 +15,7 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	@echo "== Setting up $(VENV): hydroml and its tools (once; takes a minute or two) =="
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hydroml needs Python 3.11 or newer; try: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hydroml needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
