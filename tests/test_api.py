@@ -128,7 +128,7 @@ def test_auto_inputs_are_what_varies_and_tells_no_answer(tmp_path):
 
 
 def test_a_model_without_attributes_takes_none(tiny_store):
-    assembly, cost = api.plan(tiny_config("model.name=lstm-nostatic"), tiny_store, "all", False)
+    assembly, cost, _ = api.plan(tiny_config("model.name=lstm-nostatic"), tiny_store, "all", False)
     assert assembly.config.data.static == ()
     # four gates of 8 units: 3 inputs, 8 recurrent, one bias; a head of 8 and one
     assert cost.parameters == 4 * 8 * (3 + 8 + 1) + 9
@@ -145,7 +145,7 @@ def test_an_ealstm_needs_attributes(tmp_path):
 
 def test_a_plan_leaves_what_it_plans_as_it_was(tiny_store):
     # the same first epoch, planned or not: model and random state are untouched
-    planned, _ = api.plan(tiny_config(), tiny_store, "all", False)
+    planned, _, _ = api.plan(tiny_config(), tiny_store, "all", False)
     _, fresh = api.prepare_run(tiny_config(), tiny_store, "all", False)
     for mine, theirs in zip(planned.model.parameters(), fresh.model.parameters(), strict=True):
         assert (mine == theirs).all()

@@ -26,6 +26,7 @@ from hydroml.training.assemble import Assembly, as_days, assemble, resolve_input
 from hydroml.training.device import choose_device
 from hydroml.training.estimate import Estimate, estimate_cost
 from hydroml.training.fit import Interrupted, fit
+from hydroml.training.notes import headline, training_notes
 from hydroml.training.progress import TrainingDisplay
 from hydroml.training.rundir import RunDirectory, RunFacts
 from hydroml.training.samples import days_around
@@ -160,8 +161,15 @@ def create_run(
     )
     target = _run_path(Path(runs), name, config, facts.basins)
     run = RunDirectory.create(target, assembly.config, facts, assembly.scaler)
-    run.log(f"{config.model.name} on {len(assembly.scaler.basins)} basins of {path}")
+    for message in messages(dataset, assembly):
+        run.log(message)
     return PreparedRun(run, dataset, assembly)
+
+
+def messages(dataset: xr.Dataset, assembly: Assembly) -> list[str]:
+    """Say what is trained on what, then what may be a mistake."""
+    config, samples = assembly.config, assembly.samples
+    return [headline(config, assembly.scaler, samples), *training_notes(dataset, config, samples)]
 
 
 def reopen_run(run: PathLike) -> PreparedRun:
@@ -189,11 +197,27 @@ def synthesise(store: PathLike, *, basins: int = 531, years: int = 20, seed: int
 
 def plan(
     config: TrainConfig, store: PathLike | None, basins: str | Sequence[str], allow_missing: bool
-) -> tuple[Assembly, Estimate]:
-    """Do what `train` does before its first step, and estimate the cost of the rest."""
+) -> tuple[Assembly, Estimate, list[str]]:
+    """Do what `train` does before its first step, and estimate the cost of the rest.
+
+    Returns
+    -------
+    assembly : Assembly
+        What would be trained.
+    cost : Estimate
+        From a few real batches.
+    messages : list of str
+        The store, what is trained on it, and notes.
+    """
     path = Path(store) if store is not None else default_store()
-    _, assembly = prepare_run(config, path, basins, allow_missing)
-    return assembly, estimate_cost(assembly)
+    dataset, assembly = prepare_run(config, path, basins, allow_missing)
+    days = dataset["time"].values
+    found = (
+        f"{path}: {'SYNTHETIC, ' if dataset.attrs['synthetic'] else ''}"
+        f"{dataset.sizes['basin']} basins, forcing {dataset.attrs['forcing']}, "
+        f"{str(days[0])[:10]} to {str(days[-1])[:10]}"
+    )
+    return assembly, estimate_cost(assembly), [found, *messages(dataset, assembly)]
 
 
 def prepare_run(

@@ -146,10 +146,13 @@ def _resume(context: click.Context, run: Path) -> None:
 
 def train_to_the_end(prepared: "PreparedRun") -> Path:
     """Train a run that was created, or go on with it; Ctrl-C says how to resume."""
+    from hydroml.api import messages
     from hydroml.training.fit import Interrupted
 
     run = prepared.run.path
     click.echo(f"Run: {run}", err=True)
+    for message in messages(prepared.dataset, prepared.assembly):
+        click.echo(f"  {message}", err=True)
     try:
         prepared.fit()
     except Interrupted:
@@ -173,7 +176,7 @@ def _dry_run(
     from hydroml.config import dump_config
     from hydroml.training.progress import as_clock
 
-    assembly, cost = api.plan(configs[0], data, basins, allow_missing)
+    assembly, cost, messages = api.plan(configs[0], data, basins, allow_missing)
     click.echo(dump_config(assembly.config))
     mib = 2**20
     for label, value in {
@@ -189,4 +192,6 @@ def _dry_run(
         + (f" for each of {len(configs)} runs" if len(configs) > 1 else ""),
     }.items():
         click.echo(f"{label:<30}{value}")
+    for message in messages:
+        click.echo(message)
     click.echo("Dry run: nothing was trained or written.")

@@ -148,8 +148,8 @@ def test_runs_is_a_file(train, tmp_path):
 
 def test_a_folder_that_must_not_be_written(train, tmp_path, monkeypatch):
     # the superuser of a container may write anywhere, so the refusal is played
-    def denied(**place):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place["dir"]))
+    def denied(suffix, prefix, folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
     monkeypatch.setattr(tempfile, "mkdtemp", denied)
     err = train("--epochs", 1)

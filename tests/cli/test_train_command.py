@@ -39,6 +39,7 @@ def test_a_dry_run_counts_right_and_writes_nothing(command, tiny_store, tmp_path
     config = yaml.safe_load(out[: out.index("\nbasins  ")])
     assert config["epochs"] == 5
     assert config["data"]["dynamic"] == ["prcp", "tmax", "tmin"]
+    assert f"{tiny_store}: SYNTHETIC, 4 basins, forcing none, 1998-10-01 to 2004-09-29" in out
     assert "nothing was trained or written" in out
     assert list(tmp_path.iterdir()) == []
 
