@@ -1,7 +1,13 @@
 """torch's fused LSTM kernel (cuDNN, oneDNN) as a plain function of its weights."""
 
+import warnings
+
 import torch
 from torch import Tensor
+
+# cuDNN wants its weights in one piece and copies them at every call. Ours are built at every
+# call (the EA-LSTM's with their zeros), and are small: there is nothing for a user to do.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state, each (B, H)."""
