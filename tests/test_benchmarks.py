@@ -15,7 +15,7 @@ def run(script: str, *words: str) -> list[str]:
 
 
 def test_recurrence_times_three_formulations_of_two_models():
-    sizes = ("--hidden", "4", "--batch", "2", "--days", "6", "--rounds", "1")
+    sizes = ("--hidden", "4", "--batch", "2", "--days", "6", "--rounds", "1", "--last", "3")
     rows = [line.split() for line in run("recurrence.py", *sizes)[1:]]
     names = [(r[0], r[1]) for r in rows]
     assert names == [(m, f) for m in ("EALSTM", "LSTM") for f in ("fused", "loop", "hydroml")]

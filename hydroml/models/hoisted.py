@@ -6,6 +6,7 @@ for `STEPS_AT_ONCE` steps together, in buffers small enough for the cache and us
 numbers are those of the plain loop up to rounding.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -121,9 +122,9 @@ class _Hoisted(Function):
         first_head = len(h) - len(grad_h)
         for stop in range(len(h), 0, -STEPS_AT_ONCE):
             start = max(stop - STEPS_AT_ONCE, 0)
-            grads = [
-                grad_h[t - first_head] if t >= first_head else None for t in range(start, stop)
-            ]
+            # contiguous, some steps at a time: it comes with the sample's axis first
+            heads = grad_h[max(start - first_head, 0) : max(stop - first_head, 0)].contiguous()
+            grads = [None] * (stop - start - len(heads)) + list(heads.unbind(0))
             h_before = [h[t - 1] if t else h_0 for t in range(start, stop)]
             c_before = torch.cat(
                 [c[start - 1 : start] if start else c_0[None], c[start : stop - 1]]
@@ -159,7 +160,7 @@ class _BackwardWalk:
         c: Tensor,
         c_before: Tensor,
         h_before: list[Tensor],
-        grads: list[Tensor | None],
+        grads: Sequence[Tensor | None],
         d_h: Tensor,
         d_c: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:

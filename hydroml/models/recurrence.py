@@ -6,6 +6,10 @@ from torch import Tensor
 from hydroml.models.fused import State, fused_lstm
 from hydroml.models.hoisted import hoisted_lstm
 
+HOISTED_FROM_HIDDEN = 128
+"""Size of the state from which the hoisted recurrence beats the fused kernel for an ordinary
+LSTM on a CPU; for the static gate it does at any size (`benchmarks/recurrence.py`)."""
+
 
 def run_lstm(
     x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor, state: State | None, last: int | None
@@ -30,7 +34,7 @@ def run_lstm(
     state : tuple of Tensor
         (B, H) each.
     """
-    if fused_is_faster(x):
+    if fused_is_faster(x) or w_hh.shape[1] < HOISTED_FROM_HIDDEN:
         h, state = fused_lstm(x, w_ih, w_hh, bias, state)
         return h if last is None else h[:, -last:], state
     return _hoisted(x, _ofig(w_ih), _ofig(w_hh), _ofig(bias), None, state, last)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from hydroml.training.assemble import Assembly
+from hydroml.training.device import flushed_denormals
 from hydroml.training.fit import new_state, take_step
 
 TIMED_BATCHES = 3
@@ -80,7 +81,7 @@ def _seconds_a_step(assembly: Assembly, starts: torch.Tensor) -> float:
     device = samples.resident.x_d.device
     batches = starts.to(device).split(config.optimizer.batch_size)[: TIMED_BATCHES + 1]
     full = [chosen for chosen in batches if len(chosen) == len(batches[0])]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), flushed_denormals():
         state = new_state(copy.deepcopy(assembly.model), config, device)
         times = []
         for chosen in full:

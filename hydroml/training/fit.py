@@ -12,7 +12,7 @@ from hydroml.config import TrainConfig
 from hydroml.errors import TrainingError
 from hydroml.models.losses import weighted_squared_error
 from hydroml.training.checkpoint import TrainingState, load_state, save_state, save_weights
-from hydroml.training.device import autocast
+from hydroml.training.device import autocast, flushed_denormals
 from hydroml.training.diagnosis import explain_loss
 from hydroml.training.interrupt import stop_on_signal
 from hydroml.training.rundir import RunDirectory
@@ -91,7 +91,7 @@ def fit(
         load_state(state, run.state_file)
         rows = [r for r in run.read_metrics() if int(r["epoch"]) <= state.epoch]
     saved = time.monotonic()
-    with stop_on_signal() as stop:
+    with flushed_denormals(), stop_on_signal() as stop:
         while state.epoch < config.epochs:
             starts = torch.from_numpy(samples.starts(config.seed, state.epoch)).to(device)
             batches = starts.split(config.optimizer.batch_size)
