@@ -1,6 +1,9 @@
 """The same jobs as the command line's, for Python: plain objects in and out."""
 
-from hydroml.api.scoring import evaluate, evaluate_into, evaluation_folder, named_period
+from hydroml.api.climate import analyse_sensitivity, analyse_sensitivity_into
+from hydroml.api.opening import named_period, subject_folder
+from hydroml.api.reporting import report
+from hydroml.api.scoring import evaluate, evaluate_into
 from hydroml.api.training import (
     PreparedRun,
     create_run,
@@ -17,18 +20,21 @@ from hydroml.api.training import (
 
 __all__ = [
     "PreparedRun",
+    "analyse_sensitivity",
+    "analyse_sensitivity_into",
     "create_run",
     "default_store",
     "evaluate",
     "evaluate_into",
-    "evaluation_folder",
     "messages",
     "named_period",
     "plan",
     "prepare_run",
     "reopen_run",
+    "report",
     "require_free",
     "resume",
+    "subject_folder",
     "synthesise",
     "train",
 ]

@@ -9,6 +9,8 @@ from hydroml.cli.demo import demo
 from hydroml.cli.doctor import doctor
 from hydroml.cli.evaluate import evaluate
 from hydroml.cli.models import models
+from hydroml.cli.report import report
+from hydroml.cli.sensitivity import sensitivity
 from hydroml.cli.train import train
 from hydroml.errors import HydromlError
 from hydroml.version import __version__
@@ -24,10 +26,12 @@ def hydroml() -> None:
     hydroml data prepare CAMELS_FOLDER --out data/store.zarr
     hydroml train --basins 531 --model ealstm        -> runs/<name>/
     hydroml evaluate runs/<name>                     -> NSE per basin, map, hydrographs
+    hydroml sensitivity runs/<name>                  -> floods and low flows in other climates
+    hydroml report runs/<name>                       -> one page to send to somebody
     """
 
 
-for command in (data, train, evaluate, demo, models, doctor):
+for command in (data, train, evaluate, sensitivity, report, demo, models, doctor):
     hydroml.add_command(command)
 
 

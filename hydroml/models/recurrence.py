@@ -67,8 +67,13 @@ def run_static_gate_lstm(
 
 
 def fused_is_faster(x: Tensor) -> bool:
-    """Tell whether torch's own kernel is the one to use: off the CPU, or in 16-bit autocast."""
-    return x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+    """Tell whether torch's own kernel is the one to use.
+
+    It is off the CPU, in 16-bit autocast, and where no gradient is wanted: what the hoisted
+    recurrence saves, it saves on the way back, and one call of the kernel keeps several threads
+    of Python busy at once.
+    """
+    return x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or not torch.is_grad_enabled()
 
 
 def _hoisted(

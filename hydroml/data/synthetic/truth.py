@@ -6,7 +6,7 @@ import xarray as xr
 
 from hydroml.data.synthetic.hydrology import simulate
 from hydroml.data.synthetic.parameters import PARAMETERS
-from hydroml.data.synthetic.radiation import daylight_seconds, potential_evaporation
+from hydroml.data.radiation import daylight_seconds, potential_evaporation
 from hydroml.errors import StoreError
 
 PREFIX = "truth_"

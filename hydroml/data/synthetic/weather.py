@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from hydroml.data.synthetic.radiation import (
+from hydroml.data.radiation import (
     daylight_seconds,
     extraterrestrial_radiation,
     saturation_vapour_pressure,

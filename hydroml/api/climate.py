@@ -1,0 +1,303 @@
+"""Climate sensitivity from Python: scenarios, statistics, gradients, checks, files and maps."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from hydroml.api.opening import PathLike, Subject, open_subject
+from hydroml.atomic import atomic_path
+from hydroml.data.series import load_series
+from hydroml.data.store import open_store
+from hydroml.errors import ConfigError, HydromlError, RunError, nearest
+from hydroml.progress import progress_bar
+from hydroml.report.sensitivity_figures import draw_sensitivity
+from hydroml.sensitivity.elasticity import elasticities, has_grid
+from hydroml.sensitivity.gradients import GradientRequest, flow_gradients
+from hydroml.sensitivity.layout import lay_out
+from hydroml.sensitivity.members import Member, inputs_of, open_members
+from hydroml.sensitivity.parts import respond_in_parts
+from hydroml.sensitivity.physics import Physics
+from hydroml.sensitivity.plausibility import (
+    discharge_ceiling,
+    plausibility_fields,
+    plausibility_table,
+)
+from hydroml.sensitivity.response import require_study, why_not_recomputed
+from hydroml.sensitivity.scenarios import DEFAULT_SETS, load_scenarios
+from hydroml.sensitivity.study import Statics, Study
+from hydroml.sensitivity.training_range import TrainingRange
+from hydroml.sensitivity.truth import TRUTH, require_synthetic, true_response
+from hydroml.sensitivity.truth_comparison import compare_with_truth
+from hydroml.training.assemble import as_days
+
+STATICS: dict[str, tuple[Statics, ...]] = {
+    "held": ("held",),
+    "recomputed": ("recomputed",),
+    "both": ("held", "recomputed"),
+}
+"""What ``statics`` may say; the first is written to ``response.nc``."""
+
+
+def analyse_sensitivity(
+    runs: PathLike | Sequence[PathLike],
+    scenarios: str | Sequence[PathLike] = DEFAULT_SETS,
+    *,
+    period: str = "test",
+    data: PathLike | None = None,
+    basins: str | Sequence[str] | None = None,
+    statics: str = "auto",
+    physics: Physics | None = None,
+    gradients: bool = False,
+    truth: bool = False,
+    scheduler: str | None = None,
+    device: str = "auto",
+    out: PathLike | None = None,
+    allow_missing: bool = False,
+) -> xr.Dataset:
+    """Ask a run, or several as an ensemble, how floods and low flows answer to other climates.
+
+    Files and maps are written to ``<run>/sensitivity``; see docs/sensitivity.md for each.
+
+    Parameters
+    ----------
+    runs : path-like or sequence of path-like
+        Run directories; several are an ensemble whose members are told apart.
+    scenarios : str or sequence of path-like
+        Presets (``grid``, ``martel``, ``seasons``, ``storms``) and YAML files.
+    period : str
+        ``test``, ``train``, ``validation`` or ``FROM..TO``: the years whose weather is changed.
+    data : path-like, optional
+        Another store than the run's.
+    basins : str or sequence of str, optional
+        By default the run's own.
+    statics : str
+        Climatic attributes ``held``, ``recomputed``, ``both``; ``auto`` is both where the runs
+        have such attributes, else held.
+    physics : Physics, optional
+        What follows the temperature; by default vapour pressure (at constant relative humidity)
+        and potential evaporation (Priestley and Taylor).
+    gradients : bool
+        Differentiate floods and low flows with respect to inputs and attributes, too.
+    truth : bool
+        Compare with the true response; synthetic basins only.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same files.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    out : path-like, optional
+        Folder to write to.
+    allow_missing : bool
+        Leave out basins that are not in the store, or lack an attribute.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``value`` and ``change`` (scenario, basin, statistic, member) and more.
+
+    Raises
+    ------
+    HydromlError
+        Anything a user can mend, with the remedy.
+    """
+    folder = analyse_sensitivity_into(
+        runs,
+        scenarios,
+        period=period,
+        data=data,
+        basins=basins,
+        statics=statics,
+        physics=physics,
+        gradients=gradients,
+        truth=truth,
+        scheduler=scheduler,
+        device=device,
+        out=out,
+        allow_missing=allow_missing,
+    )
+    with xr.open_dataset(folder / "response.nc") as response:
+        return response.load()
+
+
+def analyse_sensitivity_into(
+    runs: PathLike | Sequence[PathLike],
+    scenarios: str | Sequence[PathLike] = DEFAULT_SETS,
+    *,
+    period: str = "test",
+    data: PathLike | None = None,
+    basins: str | Sequence[str] | None = None,
+    statics: str = "auto",
+    physics: Physics | None = None,
+    gradients: bool = False,
+    truth: bool = False,
+    scheduler: str | None = None,
+    device: str = "auto",
+    out: PathLike | None = None,
+    allow_missing: bool = False,
+) -> Path:
+    """Do what `analyse_sensitivity` does; return the folder written to."""
+    sets = load_scenarios([scenarios] if isinstance(scenarios, str) else list(scenarios))
+    subject = open_subject(
+        runs, period=period, data=data, basins=basins, device=device, allow_missing=allow_missing
+    )
+    folder = Path(out) if out is not None else subject.folder("sensitivity")
+    require_replaceable(folder)
+    if truth:
+        require_synthetic(subject.dataset)
+    members = open_members(subject.runs, subject.device)
+    first = Study(sets, physics or Physics(), tuple(subject.basins), subject.numpy_days)
+    studies = [replace(first, statics=s) for s in _statics(statics, members, subject.dataset)]
+    for study in studies:
+        require_study(members, subject.dataset, study)
+    with atomic_path(folder) as scratch:
+        scratch.mkdir()
+        names = ["response.nc", "response_recomputed.nc"]
+        responses = [_respond(subject, members, study, folder, scheduler) for study in studies]
+        for response, name in zip(responses, names, strict=False):
+            _write_netcdf(response, scratch / name)
+        _write_tables(responses[0], scratch)
+        if gradients:
+            _write_netcdf(_gradients(subject), scratch / "gradients.nc")
+        if truth:
+            _write_truth(subject, studies[0], responses[0], scratch)
+        (scratch / "scenarios.yaml").write_text(first.describe(), encoding="utf-8")
+        draw_sensitivity(scratch)
+    for study in studies:
+        _remove_parts(_parts_folder(folder, study, subject))
+    return folder
+
+
+def require_replaceable(folder: Path) -> None:
+    """Refuse to write over anything but an earlier study.
+
+    Raises
+    ------
+    RunError
+        `folder` is a file, or a folder with something else in it.
+    """
+    if not folder.exists() or (folder / "response.nc").is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise RunError(
+            f"{folder} exists and is not a study of sensitivity; it is left as it was.",
+            "Choose another --out.",
+        )
+
+
+def _statics(wanted: str, members: Sequence[Member], dataset: xr.Dataset) -> tuple[Statics, ...]:
+    if wanted == "auto":
+        return STATICS["held" if why_not_recomputed(*inputs_of(members), dataset) else "both"]
+    if wanted not in STATICS:
+        raise ConfigError(f"Unknown statics {wanted!r}.", nearest(wanted, ["auto", *STATICS]))
+    return STATICS[wanted]
+
+
+def _respond(
+    subject: Subject, members: Sequence[Member], study: Study, folder: Path, scheduler: str | None
+) -> xr.Dataset:
+    """Compute one study; what an interrupted one has left is used."""
+    inputs, _ = inputs_of(members)
+    series = len(study.scenarios) * len(study.basins)
+    with progress_bar(f"Climates, attributes {study.statics}", series, "series") as advance:
+        numbers = respond_in_parts(
+            subject.runs,
+            subject.dataset,
+            study,
+            _training_range(subject),
+            _parts_folder(folder, study, subject),
+            subject.device,
+            store=subject.store,
+            scheduler=scheduler,
+            on_progress=advance,
+        )
+    ceilings = [
+        discharge_ceiling(m.model, m.scaler.target_mean, m.scaler.target_std) for m in members
+    ]
+    numbers["ceiling"] = (
+        ("basin", "member"),
+        np.broadcast_to(np.float32(ceilings), (len(study.basins), len(members))).copy(),
+    )
+    names = [m.name for m in members]
+    return lay_out(
+        numbers, study, subject.dataset, members=names, inputs=inputs, attrs=_facts(subject)
+    )
+
+
+def _parts_folder(folder: Path, study: Study, subject: Subject) -> Path:
+    return folder.parent / f".{folder.name}-{study.mark(subject.runs, subject.dataset)}"
+
+
+def _remove_parts(folder: Path) -> None:
+    for part in folder.glob("part*.nc"):
+        part.unlink()
+    folder.rmdir()
+
+
+def _training_range(subject: Subject) -> TrainingRange | None:
+    """Range of the first run's training days; None where its store is not there any more."""
+    first = subject.runs[0]
+    dataset = subject.dataset
+    if not subject.same_store:
+        try:
+            dataset = open_store(first.facts().store)
+        except HydromlError:
+            return None
+        if dataset.attrs["fingerprint"] != first.facts().fingerprint:
+            return None
+    scaler, config = first.scaler(), first.config()
+    days = as_days(config.data.train)
+    series = load_series(
+        dataset, scaler.basins, scaler.dynamic, (), days, lead=0, target=config.data.target
+    )
+    return TrainingRange.fit(series.x_d, scaler.basins, scaler.dynamic)
+
+
+def _write_tables(response: xr.Dataset, folder: Path) -> None:
+    if has_grid(response):
+        elasticities(response).to_csv(folder / "elasticity.csv", index=False)
+    plausibility_table(response).to_csv(folder / "plausibility.csv")
+    fields = plausibility_fields(response)
+    _write_netcdf(fields.assign_attrs(response.attrs), folder / "plausibility.nc")
+
+
+def _gradients(subject: Subject) -> xr.Dataset:
+    request = GradientRequest(basins=subject.basins, period=subject.numpy_days)
+    total = len(subject.basins) * len(subject.runs)
+    with progress_bar("Gradients of floods and low flows", total, "basins") as advance:
+        found = flow_gradients(
+            subject.runs, subject.dataset, request, subject.device, on_progress=advance
+        )
+    return found.assign_attrs(_facts(subject))
+
+
+def _write_truth(subject: Subject, study: Study, response: xr.Dataset, folder: Path) -> None:
+    series = len(study.scenarios) * len(study.basins)
+    with progress_bar("The true response", series, "series") as advance:
+        numbers = true_response(subject.dataset, study, on_progress=advance)
+    laid_out = lay_out(
+        numbers, study, subject.dataset, members=[TRUTH], inputs=[], attrs=_facts(subject)
+    )
+    _write_netcdf(laid_out, folder / "truth.nc")
+    compare_with_truth(response, laid_out).to_csv(folder / "truth.csv", index=False)
+
+
+def _facts(subject: Subject) -> dict[str, str]:
+    synthetic = bool(subject.dataset.attrs.get("synthetic"))
+    synthetic = synthetic or any(run.facts().synthetic for run in subject.runs)
+    return {
+        "run": ", ".join(run.path.name for run in subject.runs),
+        "synthetic": "true" if synthetic else "false",
+        "store_source": str(subject.dataset.attrs.get("source", "")),
+        "store_fingerprint": str(subject.dataset.attrs.get("fingerprint", "")),
+    }
+
+
+def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    encoding = {
+        name: {"zlib": True, "complevel": 1}
+        for name, v in dataset.data_vars.items()
+        if v.dtype.kind == "f" and v.ndim
+    }
+    dataset.to_netcdf(path, engine="netcdf4", encoding=encoding)

@@ -1,0 +1,231 @@
+"""The texts and tables of a page that need no script."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from hydroml.report.page_columns import checks_of
+from hydroml.report.page_facts import facts_table, log_list, notes_list, scores_table, subtitle
+from hydroml.report.page_markup import bars, missing, table
+from hydroml.report.page_read import RunFiles
+from hydroml.sensitivity.elasticity import CLIMATES, climate_groups
+from hydroml.sensitivity.ranking import attribute_ranking
+from hydroml.sensitivity.statistics import STATISTICS
+
+_SUMMED_UP = ("mean", "q95", "annual_max", "flood10", "q05", "low7", "centre_timing")
+_LISTED = 40  # basins named under a failed check
+_BARS = 12
+_ROWS = 400  # of the comparison with the truth
+
+
+@dataclass(frozen=True)
+class Sections:
+    """HTML by the name of its place in ``templates/report.html``."""
+
+    banner: str
+    heading: str
+    subtitle: str
+    facts: str
+    notes: str
+    log: str
+    scores: str
+    physics: str
+    elasticity: str
+    plausibility: str
+    gradients: str
+    truth: str
+    files: str
+
+
+def sections_of(runs: Sequence[RunFiles]) -> Sections:
+    """Write every part of the page that is the same whatever is chosen on it.
+
+    Parameters
+    ----------
+    runs : sequence of RunFiles
+        At least one.
+    """
+    synthetic = [run.name for run in runs if run.synthetic]
+    return Sections(
+        banner=_banner(synthetic),
+        heading=escape(" and ".join(run.name for run in runs)),
+        subtitle=escape(subtitle(runs)),
+        facts=facts_table(runs),
+        notes=notes_list(runs),
+        log=log_list(runs),
+        scores=scores_table(runs),
+        physics=_physics(runs),
+        elasticity=_each(runs, _elasticity),
+        plausibility=_each(runs, _plausibility),
+        gradients=_each(runs, _gradients),
+        truth=_each(runs, _truth),
+        files=_files(runs),
+    )
+
+
+def _banner(synthetic: list[str]) -> str:
+    if not synthetic:
+        return ""
+    return (
+        '<p class="banner" role="note"><strong>SYNTHETIC DATA</strong> Made-up basins, no '
+        f"observations: {escape(', '.join(synthetic))}</p>"
+    )
+
+
+def _each(runs: Sequence[RunFiles], part) -> str:  # type: ignore[no-untyped-def]
+    """A part for every run, under the run's name where there are several."""
+    texts = [part(run) for run in runs]
+    if len(runs) == 1:
+        return texts[0]
+    return "".join(
+        f"<h4>{escape(run.name)}</h4>{text}" for run, text in zip(runs, texts, strict=True) if text
+    )
+
+
+def _physics(runs: Sequence[RunFiles]) -> str:
+    told = []
+    for run in runs:
+        response = run.sensitivity.get("response")
+        if response is None:
+            told.append(
+                missing(
+                    f"The answer of {run.name} to a change of climate has not been computed.",
+                    f"hydroml sensitivity {run.path}",
+                )
+            )
+            continue
+        a = response.attrs
+        text = (
+            f"{run.name}: {response.sizes['scenario'] - 1} scenarios against the model's own "
+            f"baseline of {a.get('period', '')}, {response.sizes['member']} member(s). "
+            f"Climatic attributes {a.get('statics', 'held')}, vapour pressure "
+            f"{a.get('vapour_pressure', 'held')}, potential evaporation "
+            f"{a.get('potential_evaporation', 'held')}, radiation held."
+        )
+        yaml = escape(str(a.get("scenarios", "")))
+        more = f"<details><summary>Scenarios (YAML)</summary><pre>{yaml}</pre></details>"
+        told.append(f"<p>{escape(text)}</p>{more if yaml else ''}")
+    return "".join(told)
+
+
+def _elasticity(run: RunFiles) -> str:
+    slopes, response = run.tables.get("elasticity"), run.sensitivity.get("response")
+    if slopes is None or response is None:
+        return ""
+    labels = climate_groups(response)
+    group = dict(zip(response["basin"].values.astype(str), labels.values, strict=True))
+    rows = slopes[slopes["statistic"].isin(_SUMMED_UP)]
+    rows = rows.assign(climate=rows["gauge_id"].map(group).fillna("unknown"))
+    cells = []
+    for climate in (*CLIMATES, "all"):
+        chosen = rows if climate == "all" else rows[rows["climate"] == climate]
+        count = chosen["gauge_id"].nunique()
+        if count:
+            cells.append([climate, str(count), *_medians(chosen)])
+    head = ["climate", "basins"]
+    for name in _SUMMED_UP:
+        unit = STATISTICS[name].change_units
+        head += [f"{STATISTICS[name].title}: {unit} per 10 % P", f"{unit} per °C"]
+    return table(
+        head, cells, caption="Median over basins of the slope at the present climate"
+    ) + _weak_slopes(slopes)
+
+
+def _medians(rows: pd.DataFrame) -> list[float]:
+    values = []
+    for name in _SUMMED_UP:
+        chosen = rows[rows["statistic"] == name]
+        values.append(10 * float(chosen["per_percent_precipitation"].median()))
+        values.append(float(chosen["per_degree"].median()))
+    return values
+
+
+def _weak_slopes(slopes: pd.DataFrame) -> str:
+    """Say how much of the table above leans on slopes that members or a line do not support."""
+    parts = []
+    for driver, title in (("precipitation", "precipitation"), ("temperature", "warming")):
+        bent = slopes[f"nonlinear_{driver}"].astype(str).str.lower().eq("true").mean()
+        split = (slopes[f"agreement_{driver}"] < 0.8).mean()
+        parts.append(
+            f"{title}: {100 * bent:.0f} % of the slopes (basin by statistic) are flagged as "
+            f"non-linear, on {100 * split:.0f} % fewer than 80 % of the members agree on the sign"
+        )
+    return f'<p class="note">{escape("; ".join(parts))}.</p>'
+
+
+def _plausibility(run: RunFiles) -> str:
+    found = run.tables.get("plausibility")
+    if found is None:
+        return missing("Plausibility has not been checked.", f"hydroml sensitivity {run.path}")
+    rows, lists = [], []
+    for title, check in checks_of(found).items():
+        failed = check.index[check == 0].astype(str)
+        applies = int(check.notna().sum())
+        share = f"{100 * len(failed) / applies:.0f} %" if applies else "–"
+        rows.append([title, str(applies), str(len(failed)), share])
+        if len(failed):
+            shown = ", ".join(failed[:_LISTED]) + (", …" if len(failed) > _LISTED else "")
+            lists.append(f"<dt>{escape(title)}</dt><dd>{escape(shown)}</dd>")
+    text = table(
+        ["check", "basins it applies to", "basins that fail", "share"],
+        rows,
+        caption="Checks of the answers, basin by basin",
+    )
+    if not lists:
+        return text
+    return f"{text}<details><summary>Basins that fail</summary><dl>{''.join(lists)}</dl></details>"
+
+
+def _gradients(run: RunFiles) -> str:
+    gradients = run.sensitivity.get("gradients")
+    if gradients is None:
+        return missing(
+            "Gradients of high and low flow have not been computed.",
+            f"hydroml sensitivity {run.path} --gradients",
+        )
+    pictures = []
+    for kind in ("high", "low"):
+        ranking = attribute_ranking(gradients, kind).dropna(subset=["importance"]).head(_BARS)
+        rows = [
+            (str(name), float(importance), f"± {spread:.2f} over members")
+            for name, importance, spread in zip(
+                ranking.index, ranking["importance"], ranking["spread"], strict=True
+            )
+        ]
+        if rows:
+            title = f"{kind} flow"
+            drawn = bars(rows, f"Importance of attributes for {title}")
+            pictures.append(f"<figure><figcaption>Days of {title}</figcaption>{drawn}</figure>")
+    return f'<div class="pair">{"".join(pictures)}</div>'
+
+
+def _truth(run: RunFiles) -> str:
+    truth = run.tables.get("truth")
+    if truth is None:
+        return ""
+    head = [str(column).replace("_", " ") for column in truth.columns]
+    rows = [
+        [value if isinstance(value, str) else _plain(value) for value in row]
+        for row in truth.head(_ROWS).itertuples(index=False)
+    ]
+    caption = "The model's changes against those of the hydrological model that made the data"
+    return f"<h3>Against the known truth</h3>{table(head, rows, caption=caption)}"
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, bool | np.bool_) else value
+
+
+def _files(runs: Sequence[RunFiles]) -> str:
+    names = [
+        ("config.yaml, metrics.csv, log.txt", "settings, losses by epoch, messages"),
+        (f"{runs[0].folder}/metrics.csv, summary.json", "scores of each basin, and summed up"),
+        (f"{runs[0].folder}/simulations.nc", "observed and simulated discharge (CF NetCDF)"),
+        ("sensitivity/response.nc", "statistics and changes of each scenario, basin, member"),
+        ("sensitivity/elasticity.csv, plausibility.csv", "slopes and checks of each basin"),
+        ("sensitivity/gradients.nc", "gradients of flow by inputs and attributes"),
+    ]
+    return table(["file in the run's folder", "holds"], names, caption="Where the numbers are")
