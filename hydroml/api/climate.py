@@ -259,7 +259,7 @@ def _write_tables(response: xr.Dataset, folder: Path) -> None:
         elasticities(response).to_csv(folder / "elasticity.csv", index=False)
     plausibility_table(response).to_csv(folder / "plausibility.csv")
     fields = plausibility_fields(response)
-    _write_netcdf(fields.assign_attrs(response.attrs), folder / "plausibility.nc")
+    _write_netcdf(fields, folder / "plausibility.nc")
 
 
 def _gradients(subject: Subject) -> xr.Dataset:

@@ -17,7 +17,7 @@ from hydroml.report.map_points import (
     draw_slashes,
     point_size,
 )
-from hydroml.report.sheet import open_sheet
+from hydroml.report.sheet import open_sheet, say_basins
 from hydroml.report.style import CYCLE, GREY, INK
 
 Labels = NDArray[np.object_]
@@ -93,7 +93,7 @@ def draw_categories(
     )
     for k, (name, panel) in enumerate(panels.items()):
         bottom = (count - 1 - k) / count
-        axes = sheet.add_axes((0.02, bottom + 0.01, _MAP_WIDTH, (0.92 if name else 0.98) / count))
+        axes = sheet.add_axes((0.03, bottom + 0.01, _MAP_WIDTH, (0.92 if name else 0.98) / count))
         doubtful = np.asarray(doubts.get(name, np.zeros(panel.shape)), dtype=bool)
         draw_labels(
             axes, panel, y, x, looks=looks, uncertain=doubtful, uncertain_label=uncertain_label
@@ -193,7 +193,7 @@ def _choose_looks(panels: Mapping[str, Labels]) -> dict[str, Look]:
 
 def _caption(panels: Mapping[str, Labels], placed: NDArray[np.bool_], note: str) -> str:
     some = np.any([panel != "" for panel in panels.values()], axis=0)
-    text = f"{some.sum()} basin{'s' if some.sum() != 1 else ''}"
+    text = say_basins(int(some.sum()))
     if not placed.all():
         text += f"; {(~placed).sum()} not drawn (place not known)"
     return f"{text}. {note}".strip()

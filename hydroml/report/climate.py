@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from hydroml.report.sheet import say_basins
 from hydroml.report.style import CYCLE, GREY
 from hydroml.sensitivity.elasticity import CLIMATES, SNOW_FRACTION, WATER_LIMITED, climate_groups
 
@@ -89,7 +90,7 @@ def representatives(response: xr.Dataset) -> list[Chosen]:
         if some.size:
             place = int(some[_nearest_to_median(response, some)])
             name = "climate unknown" if climate == UNKNOWN else climate
-            count = f"{len(places)} basin{'s' if len(places) != 1 else ''}"
+            count = say_basins(len(places))
             gauge = str(response["basin"].values[place])
             chosen.append(Chosen(place, f"{name} ({count})", gauge, _name(response, place)))
     return chosen

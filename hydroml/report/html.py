@@ -120,6 +120,7 @@ def _payload(runs: Sequence[RunFiles], basins: list[str]) -> tuple[dict[str, Any
                 "climate": climates(run, basins),
                 "response": about,
                 "losses": _losses(run),
+                "synthetic": run.synthetic,
             }
         )
     left = max(PAGE_SIZE - sum(map(len, blocks.values())), _SMALLEST_FLOWS) // len(runs)

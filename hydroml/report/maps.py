@@ -19,7 +19,7 @@ from hydroml.report.map_points import (
     draw_slashes,
     point_size,
 )
-from hydroml.report.sheet import open_sheet
+from hydroml.report.sheet import open_sheet, say_basins
 from hydroml.report.style import FAILED, GREY, INK
 
 __all__ = ["draw_map", "draw_values", "point_size", "symmetric_limits"]
@@ -238,7 +238,7 @@ def draw_colour_bar(
 
 def _caption(values: Floats, placed: Flags, note: str) -> str:
     finite = values[np.isfinite(values)]
-    text = f"{finite.size} basin{'s' if finite.size != 1 else ''}"
+    text = say_basins(finite.size)
     if finite.size:
         low, middle, high = (
             f"{q:.{2 if abs(q) < 10 else 0}f}" for q in np.quantile(finite, _TENTHS)

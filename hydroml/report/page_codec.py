@@ -77,12 +77,12 @@ def short(values: Iterable[Any], digits: int = 4) -> list[float | None]:
 
 
 def script_json(tree: Any) -> str:
-    """Write JSON that is harmless inside a ``<script>`` element, whatever its texts say.
+    r"""Write JSON that is harmless inside a ``<script>`` element, whatever its texts say.
 
     Examples
     --------
     >>> script_json({"name": "</script><b>"})
-    '{"name":"\\\\u003c/script>\\\\u003cb>"}'
+    '{"name":"\\u003c/script>\\u003cb>"}'
     """
     text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

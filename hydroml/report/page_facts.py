@@ -12,6 +12,7 @@ from hydroml.report.page_read import RunFiles
 from hydroml.training.rundir import RunFacts
 
 _SHOWN = ("NSE", "KGE", "alpha", "beta", "FHV", "FLV")
+_MODELS = {"ealstm": "EA-LSTM", "lstm": "LSTM", "lstm-nostatic": "LSTM without attributes"}
 _ROUTINE = ("finished", "resumed", "interrupted")
 
 
@@ -20,7 +21,7 @@ def facts_table(runs: Sequence[RunFiles]) -> str:
     facts = [_facts(run) for run in runs]
     keys = dict.fromkeys(key for fact in facts for key in fact)
     rows = [[key, *(fact.get(key, "–") for fact in facts)] for key in keys]
-    return table(["", *(run.name for run in runs)], rows, caption="What was run", classes="facts")
+    return table(["", *(run.name for run in runs)], rows, label="What was run", classes="facts")
 
 
 def subtitle(runs: Sequence[RunFiles]) -> str:
@@ -53,7 +54,11 @@ def _training_notes(run: RunFiles) -> list[str]:
     messages: dict[str, None] = {}
     for member in run.members:
         file = member.path / "log.txt"
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if file.is_file() else []
+        lines = (
+            file.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+            if file.is_file()
+            else []
+        )
         texts = (line.split("  ", 1)[-1].strip() for line in lines)
         messages |= dict.fromkeys(t for t in texts if t and not t.startswith(_ROUTINE))
     return list(messages)
@@ -77,17 +82,15 @@ def scores_table(runs: Sequence[RunFiles]) -> str:
     """Write medians, means and failures, a row a run."""
     if all(run.scores.empty for run in runs):
         return missing("No basin has a score.", f"hydroml evaluate {runs[0].path}")
-    head = ["run", "basins", "NSE ≤ 0"]
-    head += [f"{which} {name}" for name in _SHOWN for which in ("median", "mean")]
-    rows = []
+    head = ["run", "over basins", *_SHOWN, "basins", "NSE ≤ 0"]
+    rows: list[list[Any]] = []
     for run in runs:
         scores = run.scores.reindex(columns=list(_SHOWN)).apply(pd.to_numeric, errors="coerce")
         failed = int((scores["NSE"] <= 0).sum())
-        values: list[Any] = [f"{run.name} ({run.folder})", str(len(scores)), str(failed)]
-        for name in _SHOWN:
-            values += [float(scores[name].median()), float(scores[name].mean())]
-        rows.append(values)
-    return table(head, rows, caption="Scores over basins", classes="scores")
+        name = f"{run.name} ({run.folder})"
+        rows.append([name, "median", *scores.median(), str(len(scores)), str(failed)])
+        rows.append(["", "mean", *scores.mean(), "", ""])
+    return table(head, rows, label="Scores over basins", classes="scores")
 
 
 def _facts(run: RunFiles) -> dict[str, str]:
@@ -104,9 +107,10 @@ def _facts(run: RunFiles) -> dict[str, str]:
     facts["Data source"] = str(attrs.get("store_source", "–"))
     facts["Data fingerprint"] = str(attrs.get("store_fingerprint", "–"))
     facts["Synthetic data"] = "yes" if run.synthetic else "no"
-    facts["Scored on"] = str(attrs.get("history", "–")).split(" simulated")[0]
-    facts["Made by"] = str(attrs.get("source", "–")).split(":")[0]
-    facts["Folder"] = run.name
+    facts["Scored on"] = (
+        str(attrs.get("history", "–")).split(" simulated")[0][:16].replace("T", " ")
+    )
+    facts["Scored by"] = str(attrs.get("source", "–")).split(":")[0]
     return facts
 
 
@@ -116,9 +120,8 @@ def _training_facts(run: RunFiles) -> dict[str, str]:
     done = "/".join(dict.fromkeys(str(len(member.read_metrics())) for member in run.members))
     names = len(first.data.dynamic), len(first.data.static)
     facts = {
-        "Model": f"{first.model.name}, {first.model.hidden} hidden units",
-        "Members": f"{len(configs)} of different seeds" if len(configs) > 1 else "1",
-        "Seed": ", ".join(str(config.seed) for config in configs),
+        "Model": f"{_MODELS.get(first.model.name, first.model.name)}, {first.model.hidden} units",
+        "Seeds" if len(configs) > 1 else "Seed": ", ".join(str(c.seed) for c in configs),
         "Preset": str(getattr(first, "preset", None) or "–"),
         "Forcing": _forcing(store),
         "Inputs": ", ".join(first.data.dynamic),

@@ -51,7 +51,7 @@ def map_picture(lat: ArrayLike, lon: ArrayLike) -> dict[str, Any]:
                 {
                     "d": _path(axes, collection.get_segments()),
                     "stroke": to_hex(np.asarray(collection.get_colors())[0]),
-                    "width": float(np.asarray(collection.get_linewidths())[0]),
+                    "width": float(np.asarray(collection.get_linewidth())[0]),
                 }
             )
     columns = (

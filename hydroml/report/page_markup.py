@@ -22,15 +22,17 @@ def number(value: Any, digits: int = 2) -> str:
         return MISSING
     if not math.isfinite(v):
         return MISSING
-    if abs(v) >= 1e6:
-        text = f"{v:.1e}"
-    else:
-        text = f"{v:.{digits if abs(v) < 100 else 0}f}"
+    text = f"{v:.1e}" if abs(v) >= 1e6 else f"{v:.{digits if abs(v) < 100 else 0}f}"
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str = "", classes: str = ""
+    head: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    label: str,
+    caption: str = "",
+    classes: str = "",
 ) -> str:
     """Write a table that scrolls in its box; the first column heads its row.
 
@@ -40,6 +42,8 @@ def table(
         Titles of the columns.
     rows : iterable of sequences
         Cells; what is not a text is written as a number.
+    label : str
+        What it holds, for screen readers.
     caption : str
         Under the table.
     classes : str
@@ -47,7 +51,7 @@ def table(
 
     Examples
     --------
-    >>> "&lt;b&gt;" in table(["run"], [["<b>"]])
+    >>> "&lt;b&gt;" in table(["run"], [["<b>"]], label="runs")
     True
     """
     top = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
@@ -55,7 +59,7 @@ def table(
     note = f"<caption>{escape(caption)}</caption>" if caption else ""
     kind = f' class="{escape(classes)}"' if classes else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption or "table")}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
         f"<table{kind}>{note}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -109,14 +113,15 @@ def bars(rows: Sequence[tuple[str, float, str]], label: str) -> str:
     1
     """
     step, left, width = 20, 168, 250
-    parts = [
-        f'<g><title>{escape(name)}: {number(value)} {escape(note)}</title>'
-        f'<text x="{left - 8}" y="{step * k + 14}" text-anchor="end">{escape(name)}</text>'
-        f'<rect x="{left}" y="{step * k + 3}" width="{max(value, 0) * width:.1f}" height="14"/>'
-        f'<text x="{left + max(value, 0) * width + 6:.1f}" y="{step * k + 14}">{number(value)}</text>'
-        "</g>"
-        for k, (name, value, note) in enumerate(rows)
-    ]
+    parts = []
+    for k, (name, value, note) in enumerate(rows):
+        y, length = step * k, max(value, 0) * width
+        parts.append(
+            f"<g><title>{escape(name)}: {number(value)} {escape(note)}</title>"
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
+            f'<rect x="{left}" y="{y + 3}" width="{length:.1f}" height="14"/>'
+            f'<text x="{left + length + 6:.1f}" y="{y + 14}">{number(value)}</text></g>'
+        )
     return (
         f'<svg class="bars" role="img" aria-label="{escape(label)}" '
         f'viewBox="0 0 {left + width + 42} {step * len(rows) + 4}">{"".join(parts)}</svg>'

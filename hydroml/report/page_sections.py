@@ -1,6 +1,6 @@
 """The texts and tables of a page that need no script."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -75,8 +75,8 @@ def _banner(synthetic: list[str]) -> str:
     )
 
 
-def _each(runs: Sequence[RunFiles], part) -> str:  # type: ignore[no-untyped-def]
-    """A part for every run, under the run's name where there are several."""
+def _each(runs: Sequence[RunFiles], part: Callable[[RunFiles], str]) -> str:
+    """Write a part for every run, under the run's name where there are several."""
     texts = [part(run) for run in runs]
     if len(runs) == 1:
         return texts[0]
@@ -119,28 +119,27 @@ def _elasticity(run: RunFiles) -> str:
     group = dict(zip(response["basin"].values.astype(str), labels.values, strict=True))
     rows = slopes[slopes["statistic"].isin(_SUMMED_UP)]
     rows = rows.assign(climate=rows["gauge_id"].map(group).fillna("unknown"))
+    inside = {c: rows if c == "all" else rows[rows["climate"] == c] for c in (*CLIMATES, "all")}
+    inside = {climate: chosen for climate, chosen in inside.items() if len(chosen)}
+    tables = [
+        _slope_table(inside, "per_percent_precipitation", 10.0, "per 10 % more precipitation"),
+        _slope_table(inside, "per_degree", 1.0, "per °C of warming"),
+    ]
+    return f'<div class="pair">{"".join(tables)}</div>{_weak_slopes(slopes)}'
+
+
+def _slope_table(inside: dict[str, pd.DataFrame], column: str, factor: float, step: str) -> str:
+    """Write medians over basins: a row a statistic, a column a climate."""
+    head = [step, *(f"{c} ({rows['gauge_id'].nunique()})" for c, rows in inside.items())]
     cells = []
-    for climate in (*CLIMATES, "all"):
-        chosen = rows if climate == "all" else rows[rows["climate"] == climate]
-        count = chosen["gauge_id"].nunique()
-        if count:
-            cells.append([climate, str(count), *_medians(chosen)])
-    head = ["climate", "basins"]
     for name in _SUMMED_UP:
-        unit = STATISTICS[name].change_units
-        head += [f"{STATISTICS[name].title}: {unit} per 10 % P", f"{unit} per °C"]
-    return table(
-        head, cells, caption="Median over basins of the slope at the present climate"
-    ) + _weak_slopes(slopes)
-
-
-def _medians(rows: pd.DataFrame) -> list[float]:
-    values = []
-    for name in _SUMMED_UP:
-        chosen = rows[rows["statistic"] == name]
-        values.append(10 * float(chosen["per_percent_precipitation"].median()))
-        values.append(float(chosen["per_degree"].median()))
-    return values
+        known = STATISTICS[name]
+        medians = [
+            factor * float(rows.loc[rows["statistic"] == name, column].median())
+            for rows in inside.values()
+        ]
+        cells.append([f"{known.title} [{known.change_units}]", *medians])
+    return table(head, cells, label=f"Slopes {step}", caption="Median over basins (their number)")
 
 
 def _weak_slopes(slopes: pd.DataFrame) -> str:
@@ -172,7 +171,7 @@ def _plausibility(run: RunFiles) -> str:
     text = table(
         ["check", "basins it applies to", "basins that fail", "share"],
         rows,
-        caption="Checks of the answers, basin by basin",
+        label="Checks of the answers, basin by basin",
     )
     if not lists:
         return text
@@ -212,7 +211,7 @@ def _truth(run: RunFiles) -> str:
         for row in truth.head(_ROWS).itertuples(index=False)
     ]
     caption = "The model's changes against those of the hydrological model that made the data"
-    return f"<h3>Against the known truth</h3>{table(head, rows, caption=caption)}"
+    return f"<h3>Against the known truth</h3>{table(head, rows, label=caption, caption=caption)}"
 
 
 def _plain(value: object) -> object:
@@ -228,4 +227,4 @@ def _files(runs: Sequence[RunFiles]) -> str:
         ("sensitivity/elasticity.csv, plausibility.csv", "slopes and checks of each basin"),
         ("sensitivity/gradients.nc", "gradients of flow by inputs and attributes"),
     ]
-    return table(["file in the run's folder", "holds"], names, caption="Where the numbers are")
+    return table(["file in the run's folder", "holds"], names, label="Where the numbers are")

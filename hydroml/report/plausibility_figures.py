@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hydroml.report.category_map import Look, draw_labels
 from hydroml.report.maps import colour_scale, draw_colour_bar, draw_values
-from hydroml.report.sheet import open_sheet
+from hydroml.report.sheet import open_sheet, say_basins
 from hydroml.report.style import FAILED, INK, tidy
 
 Flags = NDArray[np.bool_]
@@ -59,8 +59,8 @@ def plausibility(response: xr.Dataset, table: pd.DataFrame, *, about: str = "") 
     count, some = int(np.isfinite(failed).sum()), int((failed > 0).sum())
     sheet = open_sheet(
         "Where does the model answer implausibly?", about=about,
-        caption=f"{count} basin{'s' if count != 1 else ''}, {some} with a failed check. Judge "
-        "sensitivities there with caution; docs of hydroml tell what each check is.",
+        caption=f"{say_basins(count)}, {some} with a failed check: the more checks a basin "
+        "fails, the less its sensitivities are to be relied on.",
         body=(9.6, _MAP * mapped + _BARS),
     )  # fmt: skip
     part = _MAP * mapped / (_MAP * mapped + _BARS)
@@ -71,7 +71,7 @@ def plausibility(response: xr.Dataset, table: pd.DataFrame, *, about: str = "") 
         axes = sheet.add_axes((0.02, 1 - part, 0.76, part))
         lat, lon = (response[n].values.astype(float) for n in ("gauge_lat", "gauge_lon"))
         draw_labels(axes, labels, lat, lon, looks=_LOOKS)
-    _draw_checks(sheet.add_axes((0.33, 0.24 * (1 - part), 0.6, 0.72 * (1 - part))), shown)
+    _draw_checks(sheet.add_axes((0.33, 0.25 * (1 - part), 0.6, 0.66 * (1 - part))), shown)
     return sheet.figure
 
 

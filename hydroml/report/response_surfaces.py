@@ -73,7 +73,7 @@ def response_surfaces(
     for axes, basin in zip(panels[0], basins, strict=True):
         axes.set_title(f"{basin.group}\n{basin.gauge}", fontsize=8.5, color=INK)
     for axes in panels[-1]:
-        axes.set_xlabel("precipitation [%]", fontsize=9, color=INK)
+        axes.set_xlabel("change of precipitation [%]", fontsize=9, color=INK)
     return sheet.figure
 
 

@@ -17,6 +17,7 @@ from hydroml.report.changes import (
     uniform_scenario,
 )
 from hydroml.report.maps import draw_map, symmetric_limits
+from hydroml.report.sheet import say_basins
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -134,7 +135,7 @@ def low_flow_map(
     fallen = int((mean < 0).sum())
     question = _Question(
         f"Where do low flows fall when it is {warming:g} °C warmer?", "low7", "temperature",
-        f"Precipitation unchanged. Low flows fall in {fallen} basins.", _LOW_FLOWS,
+        f"Precipitation unchanged. Low flows fall in {say_basins(fallen)}.", _LOW_FLOWS,
     )  # fmt: skip
     figure = _change_map(
         response, mean, members_disagree(members), question, per="", about=about,
@@ -168,5 +169,4 @@ def _say_bent(count: int) -> str:
     text = "Slope at the present climate"
     if count == 0:
         return f"{text}."
-    basins = "1 basin" if count == 1 else f"{count} basins"
-    return f"{text}; in {basins} the answer is far from a straight line."
+    return f"{text}; in {say_basins(count)} the answer is far from a straight line."

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from hydroml.report.style import GREY, INK
 
@@ -37,11 +38,11 @@ class Sheet:
     figure: Figure
     body: Part
 
-    def add_legend(self, axes: Axes, *, columns: int) -> None:
-        """Draw the legend of `axes` at the foot of the body, see `open_sheet`."""
-        handles, labels = axes.get_legend_handles_labels()
+    def add_legend(self, axes: Axes, *, columns: int, handles: list[Patch] | None = None) -> None:
+        """Draw the legend of `axes`, or given handles, at the foot of the body."""
+        drawn = handles or axes.get_legend_handles_labels()[0]
         self.figure.legend(
-            handles, labels, loc="lower center", bbox_to_anchor=(0.5, self.body[1]),
+            handles=drawn, loc="lower center", bbox_to_anchor=(0.5, self.body[1]),
             borderaxespad=0, fontsize=9, frameon=False, ncols=columns, handlelength=3.2,
         )  # fmt: skip
 
@@ -91,7 +92,8 @@ def open_sheet(
     [8.0, 5.07]
     """
     width, height = body
-    lines = textwrap.wrap(caption, int((width - 0.6) * _CHARACTERS))
+    together = caption.replace(" %", "\u00a0%").replace(" °C", "\u00a0°C")
+    lines = textwrap.wrap(together, int((width - 0.6) * _CHARACTERS))
     bottom = _EDGE + _LINE * max(len(lines), 1)
     full = _TOP + height + bottom
     figure = Figure(figsize=(width, full))
@@ -167,3 +169,14 @@ def say_missing(axes: Axes, text: str) -> None:
     axes.text(
         0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=9, color=GREY
     )
+
+
+def say_basins(count: int) -> str:
+    """Write a number of basins.
+
+    Examples
+    --------
+    >>> say_basins(1), say_basins(12)
+    ('1 basin', '12 basins')
+    """
+    return f"{count} basin{'s' if count != 1 else ''}"

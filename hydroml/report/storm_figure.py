@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hydroml.report.changes import member_mean, tenths
-from hydroml.report.sheet import open_sheet
+from hydroml.report.sheet import open_sheet, say_basins
 from hydroml.report.style import CYCLE, GREY, INK, tidy
 
 _ANTECEDENTS = (("wet", CYCLE[0], "-", "o"), ("dry", CYCLE[1], "--", "s"))
@@ -34,7 +34,7 @@ def storms(response: xr.Dataset, *, about: str = "") -> Figure | None:
         return None
     basins = int(np.isfinite(_values(response, "storm_peak")).any(axis=0).sum())
     caption = (
-        f"{basins} basin{'s' if basins != 1 else ''}. Lines: median of basins; bands: 10 to 90 %. "
+        f"{say_basins(basins)}. Lines: median of basins; bands: 10 to 90 %. "
         "On real ground, each further mm of rain adds at least as much flow as the one before: a "
         "line that flattens is a model that underrates the largest floods."
     )

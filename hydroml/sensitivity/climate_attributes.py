@@ -78,8 +78,8 @@ def recomputed_attributes(
     for name in climatic(static):
         s = list(static).index(name)
         if name in RATIOS:
-            ratio = np.divide(now[name], was[name], out=np.ones(len(x_s)), where=was[name] > 0)
-            moved[:, s] *= np.where(np.isfinite(ratio), ratio, 1)
+            known = np.isfinite(now[name]) & np.isfinite(was[name]) & (was[name] > 0)
+            moved[:, s] *= np.divide(now[name], was[name], out=np.ones(len(x_s)), where=known)
         else:
             shift = np.nan_to_num(now[name] - was[name])
             moved[:, s] = np.clip(moved[:, s] + shift, *DIFFERENCES[name])
@@ -117,6 +117,6 @@ def _indices(forcing: Forcing, latitude: Floats, physics: Physics) -> dict[str, 
     if physics.potential_evaporation != "held":
         # proportional to Priestley and Taylor's weight; relative to 0 degC
         pet = pet * evaporation_factor(np.zeros(()), np.nan_to_num(warmth[:, days]))
-    return climate_indices(
-        np.nan_to_num(rain[:, days]), np.nan_to_num(warmth[:, days]), pet, day_of_year
-    )
+    fallen, mild = np.nan_to_num(rain[:, days]), np.nan_to_num(warmth[:, days])
+    with np.errstate(divide="ignore", invalid="ignore"):  # basins without forcing in the period
+        return climate_indices(fallen, mild, pet, day_of_year)

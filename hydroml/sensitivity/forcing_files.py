@@ -151,7 +151,7 @@ def _require_values(
         )
     if change.operation == "multiply" and (array < 0).any():
         raise ConfigError(
-            f"Scenario {where}: a factor of {name} is negative ({array.min():g}).",
+            f"Scenario {where}: a factor of {name} is negative ({np.nanmin(array):g}).",
             "Factors are 0 or more.",
         )
     if change.operation == "replace":

@@ -17,6 +17,8 @@ from hydroml.training.rundir import RunDirectory
 
 BASINS_PER_PART = 64
 """Basins in memory at once, and lost at most where a run is interrupted; the store's chunks."""
+PATIENCE = 20
+"""Seconds to wait for a scheduler."""
 
 
 def respond_in_parts(
@@ -94,7 +96,7 @@ def _on_cluster(
             "--scheduler needs the package 'distributed'.", "pip install distributed"
         ) from None
     try:
-        client = Client(scheduler, timeout=20)
+        client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"No Dask scheduler answers at {scheduler} ({error}).",

@@ -265,12 +265,12 @@ def test_response_surface_is_nan_where_there_is_no_scenario():
 
 def test_response_surface_names_what_is_not_there():
     response = response_of(np.zeros(len(GRID)))
-    with pytest.raises(ConfigError, match="no basin '0102250'(?s:.*)'01022500'"):
+    with pytest.raises(ConfigError, match=r"no basin '0102250'(?s:.*)'01022500'"):
         response_surface(response, "0102250", "mean")
-    with pytest.raises(ConfigError, match="no statistic 'means'(?s:.*)'mean'"):
+    with pytest.raises(ConfigError, match=r"no statistic 'means'(?s:.*)'mean'"):
         response_surface(response, "01022500", "means")
     storms = response_of([1.0], [(np.nan, np.nan)])
-    with pytest.raises(ConfigError, match="no uniform scenarios"):
+    with pytest.raises(ConfigError, match=r"no uniform scenarios"):
         response_surface(storms, "01022500", "mean")
 
 

@@ -65,6 +65,12 @@ function ticks(low, high, most = 6) {
   return list;
 }
 
+// Names ticks with as many decimals as all of them need.
+function tickName(list) {
+  const decimals = Math.max(0, ...list.map((v) => (String(v).split(".")[1] || "").length));
+  return (v) => (Math.abs(v) < 1e-4 && v !== 0 ? v.toExponential(0) : v.toFixed(Math.min(decimals, 4))).replace("-", "−");
+}
+
 // Redraws a chart whenever its width changes, so that its letters keep their size.
 function responsive(host, paint) {
   let width = 0;
@@ -83,7 +89,7 @@ function responsive(host, paint) {
 }
 
 // Axes on a new picture; gives the functions that place values on it.
-function frame(host, width, height, x, y, label, margin = { left: 52, right: 12, top: 10, bottom: 38 }) {
+function frame(host, width, height, x, y, label, margin = { left: 60, right: 14, top: 10, bottom: 38 }) {
   const right = width - margin.right;
   const bottom = height - margin.bottom;
   const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
@@ -92,11 +98,11 @@ function frame(host, width, height, x, y, label, margin = { left: 52, right: 12,
   const toY = (v) => bottom - ((along(v) - along(y.low)) / (along(y.high) - along(y.low))) * (bottom - margin.top);
   for (const tick of y.ticks) {
     picture.append(draw("line", { class: "grid", x1: margin.left, x2: right, y1: toY(tick), y2: toY(tick) }));
-    picture.append(draw("text", { x: margin.left - 7, y: toY(tick) + 4, "text-anchor": "end" }, y.name ? y.name(tick) : text(tick)));
+    picture.append(draw("text", { x: margin.left - 7, y: toY(tick) + 4, "text-anchor": "end" }, (y.name || tickName(y.ticks))(tick)));
   }
   for (const tick of x.ticks) {
     picture.append(draw("line", { class: "axis", x1: toX(tick), x2: toX(tick), y1: bottom, y2: bottom + 4 }));
-    picture.append(draw("text", { x: toX(tick), y: bottom + 17, "text-anchor": "middle" }, x.name ? x.name(tick) : text(tick)));
+    picture.append(draw("text", { x: toX(tick), y: bottom + 17, "text-anchor": "middle" }, (x.name || tickName(x.ticks))(tick)));
   }
   picture.append(draw("line", { class: "axis", x1: margin.left, x2: right, y1: bottom, y2: bottom }));
   if (x.label) picture.append(draw("text", { x: (margin.left + right) / 2, y: height - 4, "text-anchor": "middle" }, x.label));

@@ -146,7 +146,7 @@ function colourBar(column, scale) {
   const marks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const value = scale.low + share * (scale.high - scale.low);
     const beyond = share === 0 && scale.under ? "≤ " : share === 1 && scale.over ? "≥ " : "";
-    return draw("text", { x: 22 + 316 * share, y: 30, "text-anchor": "middle" }, beyond + text(Math.abs(value) < 1e-9 * (scale.high - scale.low) ? 0 : value));
+    return draw("text", { x: 22 + 316 * share, y: 30, "text-anchor": "middle" }, beyond + text(Math.abs(value) < 1e-9 * (scale.high - scale.low) ? 0 : value).replace(/\.0+$/, ""));
   });
   return draw("svg", { class: "bar", viewBox: "0 0 360 34", role: "img", "aria-label": `Colours from ${text(scale.low)} to ${text(scale.high)} ${unit(column.units)}` },
     draw("defs", {}, draw("linearGradient", { id }, ...stops)),
