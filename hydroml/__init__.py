@@ -1,8 +1,8 @@
 """hydroml: regional LSTM and EA-LSTM streamflow forecasting.
 
 >>> import hydroml
->>> sorted(hydroml.__all__)
-['__version__', 'evaluate', 'load_config', 'open_store', 'resume', 'train']
+>>> hydroml.train.__module__  # loaded on first use
+'hydroml.api.training'
 """
 
 from importlib import import_module
@@ -10,12 +10,17 @@ from typing import Any
 
 from hydroml.version import __version__
 
-__all__ = ["__version__", "evaluate", "load_config", "open_store", "resume", "train"]
+__all__ = [
+    "__version__", "analyse_sensitivity", "evaluate", "load_config", "open_store", "report",
+    "resume", "train",
+]  # fmt: skip
 
 _HOMES = {
+    "analyse_sensitivity": "hydroml.api",
     "evaluate": "hydroml.api",
     "load_config": "hydroml.config",
     "open_store": "hydroml.data.store",
+    "report": "hydroml.api",
     "resume": "hydroml.api",
     "train": "hydroml.api",
 }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -39,6 +40,7 @@ STATICS: dict[str, tuple[Statics, ...]] = {
     "both": ("held", "recomputed"),
 }
 """What ``statics`` may say; the first is written to ``response.nc``."""
+Truth = Literal["none", "standard", "all"]
 
 
 def analyse_sensitivity(
@@ -51,7 +53,7 @@ def analyse_sensitivity(
     statics: str = "auto",
     physics: Physics | None = None,
     gradients: bool = False,
-    truth: bool = False,
+    truth: Truth = "none",
     scheduler: str | None = None,
     device: str = "auto",
     out: PathLike | None = None,
@@ -81,8 +83,9 @@ def analyse_sensitivity(
         and potential evaporation (Priestley and Taylor).
     gradients : bool
         Differentiate floods and low flows with respect to inputs and attributes, too.
-    truth : bool
-        Compare with the true response; synthetic basins only.
+    truth : str
+        Compare with the true response, synthetic basins only: of ``all`` scenarios, of the
+        ``standard`` ones (preset ``martel``), or ``none``.
     scheduler : str, optional
         Address of a Dask scheduler whose workers see the same files.
     device : str
@@ -131,7 +134,7 @@ def analyse_sensitivity_into(
     statics: str = "auto",
     physics: Physics | None = None,
     gradients: bool = False,
-    truth: bool = False,
+    truth: Truth = "none",
     scheduler: str | None = None,
     device: str = "auto",
     out: PathLike | None = None,
@@ -144,7 +147,7 @@ def analyse_sensitivity_into(
     )
     folder = Path(out) if out is not None else subject.folder("sensitivity")
     require_replaceable(folder)
-    if truth:
+    if truth != "none":
         require_synthetic(subject.dataset)
     members = open_members(subject.runs, subject.device)
     first = Study(sets, physics or Physics(), tuple(subject.basins), subject.numpy_days)
@@ -160,8 +163,11 @@ def analyse_sensitivity_into(
         _write_tables(responses[0], scratch)
         if gradients:
             _write_netcdf(_gradients(subject), scratch / "gradients.nc")
-        if truth:
-            _write_truth(subject, studies[0], responses[0], scratch)
+        if truth != "none":
+            known = (
+                studies[0] if truth == "all" else replace(first, sets=load_scenarios(["martel"]))
+            )
+            _write_truth(subject, known, responses[0], scratch)
         (scratch / "scenarios.yaml").write_text(first.describe(), encoding="utf-8")
         draw_sensitivity(scratch)
     for study in studies:
@@ -217,7 +223,7 @@ def _respond(
     ]
     numbers["ceiling"] = (
         ("basin", "member"),
-        np.broadcast_to(np.float32(ceilings), (len(study.basins), len(members))).copy(),
+        np.tile(np.array(ceilings, dtype="float32"), (len(study.basins), 1)),
     )
     names = [m.name for m in members]
     return lay_out(

@@ -1,4 +1,4 @@
-"""``hydroml demo``: synthetic data to NSE maps in one go."""
+"""``hydroml demo``: synthetic data to one page of maps in one go."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import click
 @click.option("--epochs", default=8, show_default=True, type=int, help="Preset quick has 12.")
 @click.option("--seed", default=0, show_default=True, type=int)
 def demo(out: Path, basins: int, epochs: int, seed: int) -> None:
-    r"""Make synthetic basins, train, evaluate and draw: the main job in minutes.
+    r"""Make synthetic basins, train, evaluate, change the climate, report: all in minutes.
 
     The data is SYNTHETIC (a conceptual model under generated weather), so that nothing has to
     be downloaded; every file and figure says so.
@@ -22,21 +22,34 @@ def demo(out: Path, basins: int, epochs: int, seed: int) -> None:
     """
     from hydroml import api
     from hydroml.cli.evaluate import print_scores
+    from hydroml.cli.sensitivity import print_response
     from hydroml.cli.train import train_to_the_end
     from hydroml.config import load_config
 
     config = load_config("quick", overrides={"seed": seed, "epochs": epochs})
     store = out / f"synthetic_{basins}_seed{seed}.zarr"
     if not store.exists():
-        click.echo(f"1/3  {basins} synthetic basins, 20 years -> {store}", err=True)
+        click.echo(f"1/5  {basins} synthetic basins, 20 years -> {store}", err=True)
         api.synthesise(store, basins=basins, seed=seed)
-    click.echo(f"2/3  training an EA-LSTM (preset quick, {epochs} epochs)", err=True)
+    click.echo(f"2/5  training an EA-LSTM (preset quick, {epochs} epochs)", err=True)
     run = train_to_the_end(api.create_run(store, "all", config=config, runs=out / "runs"))
-    click.echo("3/3  evaluating on years it has not seen", err=True)
+    click.echo("3/5  evaluating on years it has not seen", err=True)
     table, folder = api.evaluate_into(run)
     print_scores(table, folder)
+    click.echo("4/5  floods and low flows in other climates, beside the known truth", err=True)
+    study = api.analyse_sensitivity_into(run, SCENARIOS, gradients=True, truth="standard")
+    print_response(study)
+    click.echo("5/5  one page about all of it", err=True)
+    page = api.report(run)
     click.echo(
-        "\nLook at nse_map.png, nse_distribution.png and hydrographs.png there. With real CAMELS:\n"
+        f"\nOpen {page} in a browser. With real CAMELS:\n"
         "  hydroml data prepare CAMELS_FOLDER --out data/store.zarr\n"
-        "  hydroml train --basins 531"
+        "  hydroml train --basins 531 --name first\n"
+        "  hydroml evaluate runs/first\n"
+        "  hydroml sensitivity runs/first\n"
+        "  hydroml report runs/first"
     )
+
+
+SCENARIOS = ("grid", "storms")
+"""What the demo asks: enough for every map, without the seasons."""

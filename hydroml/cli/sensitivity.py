@@ -99,7 +99,7 @@ def sensitivity(
             {"vapour_pressure": vapour_pressure, "potential_evaporation": potential_evaporation}
         ),
         gradients=gradients,
-        truth=truth,
+        truth="all" if truth else "none",
         scheduler=scheduler,
         device=device,
         out=out,

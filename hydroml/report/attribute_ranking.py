@@ -49,9 +49,9 @@ def attribute_ranking(gradients: xr.Dataset, *, about: str = "") -> Figure | Non
     sheet = open_sheet(
         "Which attributes do floods and low flows answer to?", about=about,
         caption=f"{say_basins(basins)}. Importance: mean absolute gradient of flow by the "
-        "standardised attribute, 0 (least) to 1 (most) of the attributes of a basin, after Kratzert et al. "
-        "(2019). Bars: mean of basins; lines: 10 to 90 %; numbers: rank. Colour: the sign of the "
-        f"gradient that at least {100 * DISAGREE:.0f} % of the basins share.",
+        "standardised attribute, 0 (least) to 1 (most) of the attributes of a basin, after "
+        "Kratzert et al. (2019). Bars: mean of basins; lines: 10 to 90 %; numbers: rank. Colour: "
+        f"the sign of the gradient that at least {100 * DISAGREE:.0f} % of the basins share.",
         body=(9.6, 1.2 + 0.235 * len(order)), constrained=True, foot=0.3,
     )  # fmt: skip
     panels = sheet.figure.subplots(1, 2, sharey=True, sharex=True)
@@ -125,7 +125,8 @@ def _signs(gradients: xr.Dataset, kind: str) -> NDArray[np.intp]:
 
 def _filled(values: Floats) -> Floats:
     """Give a row without any number zeros: an attribute that nothing is known of comes last."""
-    return np.where(np.isfinite(values).any(axis=1)[:, None], values, 0.0)
+    known = np.asarray(np.isfinite(values).any(axis=1), dtype=bool)
+    return np.where(known[:, None], values, 0.0)
 
 
 def _dominant(values: Floats, names: NDArray) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:

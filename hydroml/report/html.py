@@ -23,8 +23,8 @@ from hydroml.report.page_read import RunFiles, read_run
 from hydroml.report.page_sections import Sections, sections_of
 from hydroml.version import __version__
 
-PAGE_SIZE = 8_000_000
-"""Characters that hydrographs are shortened for; a page holds a year of them at least."""
+ARRAYS_SIZE = 7_200_000
+"""Characters that packed arrays take at most: hydrographs are cut to the last years that fit."""
 _SCRIPTS = ("core.js", "charts.js", "map.js", "basin.js", "tables.js", "start.js")
 _SMALLEST_FLOWS = 1_500_000
 
@@ -123,7 +123,7 @@ def _payload(runs: Sequence[RunFiles], basins: list[str]) -> tuple[dict[str, Any
                 "synthetic": run.synthetic,
             }
         )
-    left = max(PAGE_SIZE - sum(map(len, blocks.values())), _SMALLEST_FLOWS) // len(runs)
+    left = max(ARRAYS_SIZE - sum(map(len, blocks.values())), _SMALLEST_FLOWS) // len(runs)
     for number, run in enumerate(runs):
         shown[number]["flows"], text = flow_block(run, basins, left)
         if text:

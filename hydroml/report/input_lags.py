@@ -42,8 +42,8 @@ def input_lags(gradients: xr.Dataset, *, about: str = "") -> Figure | None:
     left_out = gradients.sizes["input"] - len(inputs)
     caption = (
         f"{say_basins(basins)}. What one unit more of an input, 0 to "
-        f"{int(_lags(gradients)[-1])} days before, adds to the flow of a day. Lines: median of basins; bands: 10 to 90 %. Scales "
-        "differ between panels."
+        f"{int(_lags(gradients)[-1])} days before, adds to the flow of a day. Lines: median "
+        "of basins; bands: 10 to 90 %. Scales differ between panels."
     )
     if left_out:
         caption += f" {left_out} inputs of less effect are left out."

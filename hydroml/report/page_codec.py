@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_MANTISSA = 10  # bits of a half float
+_MANTISSA = 23  # bits of a single precision float
 _NAN = 0x7E00
 
 
@@ -26,7 +26,7 @@ def pack(values: ArrayLike, keep: int = 8) -> str:
     values : array
         Any shape; flattened in C order. Values beyond +-65504 are set to that.
     keep : int
-        Bits of the mantissa to keep, at most 10.
+        Bits of the mantissa to keep, at most the 10 of a half float.
 
     Returns
     -------
@@ -39,15 +39,14 @@ def pack(values: ArrayLike, keep: int = 8) -> str:
     [1.0, -2.5, nan, 65504.0]
     """
     flat = np.asarray(values, dtype="f4").ravel()
-    largest = float(np.finfo("f2").max)
-    bits = np.clip(flat, -largest, largest).astype("<f2").view("<u2").astype("u4")
-    drop = _MANTISSA - keep
-    if drop > 0:
-        up = ((1 << (drop - 1)) - 1) + ((bits >> drop) & 1)  # to nearest, ties to even
-        rounded = ((bits + up) >> drop) << drop
-        bits = np.where(rounded & 0x7FFF >= 0x7C00, bits, rounded)  # not up to infinity
-    bits[np.isnan(flat)] = _NAN
-    planes = np.stack([bits >> 8, bits & 0xFF]).astype("u1")
+    largest = np.float32(np.finfo("f2").max)
+    bits = np.clip(flat, -largest, largest).view("u4")
+    drop = _MANTISSA - keep  # in single precision: rounding twice would miss the bound
+    up = np.uint32((1 << (drop - 1)) - 1) + ((bits >> drop) & np.uint32(1))  # ties to even
+    rounded = (((bits + up) >> drop) << drop).view("f4")
+    half = np.clip(rounded, -largest, largest).astype("<f2").view("<u2")
+    half = np.where(np.isnan(flat), np.uint16(_NAN), half)
+    planes = np.stack([half >> 8, half & 0xFF]).astype("u1")
     return base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode("ascii")
 
 

@@ -129,7 +129,7 @@ def _slopes(run: RunFiles) -> Iterator[Column]:
             yield _column(
                 f"{statistic}_per_{driver}",
                 "Elasticity",
-                f"{known.title if known else statistic}, {step}",
+                f"{known.title if known else str(statistic)}, {step}",
                 str(rows["change_units"].iloc[0]),
                 factor * rows[name],
                 kind="diverging",
@@ -155,10 +155,8 @@ def _plausibility(run: RunFiles) -> Iterator[Column]:
         if name in rows:
             values = pd.to_numeric(rows[name], errors="coerce") * (100 if units == "%" else 1)
             yield _column(name, "Plausibility", title, units, values)
-    for name, title in _CHECKS.items():
-        if name in rows:
-            values = passed(rows[name])
-            yield _column(name, "Plausibility", f"check: {title}", "", values, kind="check")
+    for title, (name, values) in checks_of(table).items():
+        yield _column(name, "Plausibility", f"check: {title}", "", values, kind="check")
 
 
 def passed(values: pd.Series) -> pd.Series:
@@ -173,10 +171,19 @@ def passed(values: pd.Series) -> pd.Series:
     return values.map(lambda v: words.get(str(v).strip().lower(), np.nan)).astype("float64")
 
 
-def checks_of(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Collect the checks of ``plausibility.csv`` by their wording."""
+def checks_of(table: pd.DataFrame) -> dict[str, tuple[str, pd.Series]]:
+    """Collect the checks of ``plausibility.csv``: wording to column and results of `passed`.
+
+    Whether flow comes earlier with warming is asked of snow basins only.
+    """
     rows = table.set_index("gauge_id")
-    return {title: passed(rows[name]) for name, title in _CHECKS.items() if name in rows}
+    checks = {title: (name, passed(rows[name])) for name, title in _CHECKS.items() if name in rows}
+    if "snow_basin" in rows:
+        snowy = passed(rows["snow_basin"]).eq(1)
+        for title, (name, results) in checks.items():
+            if name == "earlier_with_warming":
+                checks[title] = (name, results.where(snowy))
+    return checks
 
 
 def palette_of(statistics: ArrayLike) -> list[str]:

@@ -121,7 +121,7 @@ def _training_facts(run: RunFiles) -> dict[str, str]:
     names = len(first.data.dynamic), len(first.data.static)
     facts = {
         "Model": f"{_MODELS.get(first.model.name, first.model.name)}, {first.model.hidden} units",
-        "Seeds" if len(configs) > 1 else "Seed": ", ".join(str(c.seed) for c in configs),
+        "Seed": ", ".join(str(c.seed) for c in configs),
         "Preset": str(getattr(first, "preset", None) or "–"),
         "Forcing": _forcing(store),
         "Inputs": ", ".join(first.data.dynamic),

@@ -15,6 +15,8 @@ def number(value: Any, digits: int = 2) -> str:
     --------
     >>> number(0.4567), number(-61233721333.6), number(float("nan")), number(1234.5)
     ('0.46', '−6.1e+10', '–', '1234')
+    >>> number(-0.001)
+    '0.00'
     """
     try:
         v = float(value)
@@ -23,7 +25,8 @@ def number(value: Any, digits: int = 2) -> str:
     if not math.isfinite(v):
         return MISSING
     text = f"{v:.1e}" if abs(v) >= 1e6 else f"{v:.{digits if abs(v) < 100 else 0}f}"
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    negative = text.startswith("-") and any(digit in text for digit in "123456789")
+    return ("−" if negative else "") + text.lstrip("-")
 
 
 def table(

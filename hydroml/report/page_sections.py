@@ -27,6 +27,7 @@ class Sections:
 
     banner: str
     heading: str
+    layout: str
     subtitle: str
     facts: str
     notes: str
@@ -51,7 +52,8 @@ def sections_of(runs: Sequence[RunFiles]) -> Sections:
     synthetic = [run.name for run in runs if run.synthetic]
     return Sections(
         banner=_banner(synthetic),
-        heading=escape(" and ".join(run.name for run in runs)),
+        heading=escape(", ".join(run.name for run in runs)),
+        layout="two" if len(runs) == 1 else "one",
         subtitle=escape(subtitle(runs)),
         facts=facts_table(runs),
         notes=notes_list(runs),
@@ -97,10 +99,10 @@ def _physics(runs: Sequence[RunFiles]) -> str:
                 )
             )
             continue
-        a = response.attrs
+        a, members = response.attrs, response.sizes["member"]
         text = (
             f"{run.name}: {response.sizes['scenario'] - 1} scenarios against the model's own "
-            f"baseline of {a.get('period', '')}, {response.sizes['member']} member(s). "
+            f"baseline of {a.get('period', '')}, {members} member{'s' if members > 1 else ''}. "
             f"Climatic attributes {a.get('statics', 'held')}, vapour pressure "
             f"{a.get('vapour_pressure', 'held')}, potential evaporation "
             f"{a.get('potential_evaporation', 'held')}, radiation held."
@@ -160,7 +162,7 @@ def _plausibility(run: RunFiles) -> str:
     if found is None:
         return missing("Plausibility has not been checked.", f"hydroml sensitivity {run.path}")
     rows, lists = [], []
-    for title, check in checks_of(found).items():
+    for title, (_, check) in checks_of(found).items():
         failed = check.index[check == 0].astype(str)
         applies = int(check.notna().sum())
         share = f"{100 * len(failed) / applies:.0f} %" if applies else "–"

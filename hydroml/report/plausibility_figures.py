@@ -53,6 +53,7 @@ def plausibility(response: xr.Dataset, table: pd.DataFrame, *, about: str = "") 
     basins = response["basin"].values.astype(str)
     shown = table.reindex(basins)
     failed = shown["failed_checks"].to_numpy(float)
+    failed[~np.any([_made(shown, check) for check in _CHECKS if check in shown], axis=0)] = np.nan
     if not np.isfinite(failed).any():
         return None
     mapped = _has_places(response)
@@ -160,12 +161,21 @@ def fails(table: pd.DataFrame, check: str) -> tuple[int, int]:
     >>> fails(table, "below_ceiling"), fails(table, "concave_storms")
     ((1, 2), (3, 3))
     """
-    words = table[check].astype(str).str.lower()
-    made = words.isin(["true", "false"])
-    if check == "earlier_with_warming" and "snow_basin" in table:
-        made &= table["snow_basin"].astype(str).str.lower() == "true"
+    made = _made(table, check)
     wrong = "true" if check in _TRUE_FAILS else "false"
-    return int((made & (words == wrong)).sum()), int(made.sum())
+    return int((made & (_words(table, check) == wrong)).sum()), int(made.sum())
+
+
+def _made(table: pd.DataFrame, check: str) -> Flags:
+    """Tell for which basins a check could be made."""
+    made = np.isin(_words(table, check), ["true", "false"])
+    if check == "earlier_with_warming" and "snow_basin" in table:
+        made &= _words(table, "snow_basin") == "true"
+    return made
+
+
+def _words(table: pd.DataFrame, column: str) -> NDArray[np.str_]:
+    return table[column].astype(str).str.lower().to_numpy(str)
 
 
 def _draw_checks(axes: Axes, table: pd.DataFrame) -> None:

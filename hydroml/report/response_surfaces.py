@@ -17,6 +17,7 @@ from hydroml.report.style import INK
 from hydroml.sensitivity.elasticity import response_surface
 
 SHOWN = ("mean", "annual_max", "low7")
+_FILLED = 0.8  # share of the combinations of warming and factor that a surface needs
 _STEPS = 20  # of the colour scale, an even number: zero is the edge between two
 
 
@@ -41,14 +42,14 @@ def response_surfaces(
     -------
     matplotlib.figure.Figure or None
         A row a statistic, each with one symmetric scale; None where the scenarios are no grid
-        of at least two warmings and two factors.
+        of at least two warmings and two factors, with most combinations run.
     """
     basins = list(representatives(response) if chosen is None else chosen)
     surfaces = _surfaces(response, basins)
-    if not surfaces or min(surfaces[SHOWN[0]][0].shape) < 2:
+    if not surfaces:
         return None
     columns = len(basins)
-    width = max(2.05 * columns + 1.4, 6.6)
+    width = max(2.05 * columns + 1.4, 8.4)
     sheet = open_sheet(
         "How do warming and precipitation act together?", about=about,
         caption="Black line: no change; dots: scenarios that were run. " + _say_chosen(chosen),
@@ -78,11 +79,21 @@ def response_surfaces(
 
 
 def _surfaces(response: xr.Dataset, basins: Sequence[Chosen]) -> dict[str, list[xr.DataArray]]:
-    grid = np.isfinite(response["temperature_change"] + response["precipitation_factor"])
-    if not basins or not grid.any():
+    if not basins or not _is_grid(response):
         return {}
     ids = [str(response["basin"].values[b.place]) for b in basins]
     return {s: [response_surface(response, basin, s) for basin in ids] for s in SHOWN}
+
+
+def _is_grid(response: xr.Dataset) -> bool:
+    """Tell whether most combinations were run: between a few points a surface is a guess."""
+    places = np.stack(
+        [response[c].values.astype(float) for c in ("temperature_change", "precipitation_factor")]
+    )
+    places = np.unique(places[:, np.isfinite(places).all(axis=0)].round(6), axis=1)
+    warmings, factors = (len(np.unique(side)) for side in places)
+    enough = places.shape[1] >= _FILLED * warmings * factors
+    return min(warmings, factors) >= 2 and enough
 
 
 def _scale(limit: float) -> matplotlib.cm.ScalarMappable:

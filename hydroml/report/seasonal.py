@@ -72,7 +72,7 @@ def seasonal_changes(
     members = response.sizes["member"]
     sheet = open_sheet(
         "Which months change?", about=about, caption=_caption(members, chosen),
-        body=(4.8 * columns if columns > 1 else 6.6, 2.75 * rows + 0.5), constrained=True, foot=0.5,
+        body=(4.8 * columns if columns > 1 else 8.4, 2.75 * rows + 0.5), constrained=True, foot=0.5,
     )  # fmt: skip
     panels = sheet.figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     regime = response["regime"].transpose("scenario", "basin", "month", "member")

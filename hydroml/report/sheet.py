@@ -118,7 +118,7 @@ def about_run(attributes: Mapping[str, Any], *, members: int = 1) -> str:
     Parameters
     ----------
     attributes : mapping
-        Global attributes of a file: ``run``, ``period``.
+        Global attributes of a file: ``run``, ``period``, ``statics``.
     members : int
         Number of members, told where there are several.
 
@@ -140,7 +140,8 @@ def about_run(attributes: Mapping[str, Any], *, members: int = 1) -> str:
     if members > 1:
         run = f"{run} ({members} members)".strip()
     period = str(attributes.get("period", "")).replace("..", " to ")
-    return "; ".join(part for part in (run, period) if part)
+    statics = "climatic attributes recomputed" if attributes.get("statics") == "recomputed" else ""
+    return "; ".join(part for part in (run, period, statics) if part)
 
 
 def spell_units(units: str) -> str:

@@ -41,8 +41,9 @@ def truth_figure(
     sheet = open_sheet(
         "Does the model's answer match the true one?", about=about,
         caption=f"Up to {say_basins(most)}, {scenarios}; truth: the hydrological model that "
-        "made the data, rerun under each scenario. Above: median change of basins, a point a scenario; on "
-        "the dotted line both agree. Below: Spearman's rank correlation of changes over basins.",
+        "made the data, rerun under each scenario. Above: median change of basins, a point a "
+        "scenario; on the dotted line both agree; blue: those below. Below: Spearman's rank "
+        "correlation of changes over basins.",
         body=(9.6, 3.3 + 0.21 * len(shown)), constrained=True,
     )  # fmt: skip
     panels = sheet.figure.subplots(
@@ -91,7 +92,7 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame) -> None:
     axes.hlines(lines, 0, np.nan_to_num(ranks), color=CYCLE[0], linewidth=1.6)
     axes.plot(ranks, lines, "o", color=CYCLE[0], markersize=5.5, markeredgecolor=INK,
               markeredgewidth=0.5, clip_on=False)  # fmt: skip
-    axes.set_xlim(min(-0.05, float(np.nanmin(ranks, initial=0)) - 0.05), 1)
+    axes.set_xlim(min(-0.05, float(np.fmin.reduce(ranks, initial=0)) - 0.05), 1)
     axes.set_ylim(len(ranks) - 0.4, -0.6)
     axes.set_xlabel("rank correlation [-]", fontsize=9, color=INK)
     axes.tick_params(axis="y", labelsize=8.5)

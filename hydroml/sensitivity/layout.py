@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -61,17 +62,17 @@ def lay_out(
     change = changes(value, value[:1]).astype("float32")
     dims = ("scenario", "basin", "member", "statistic")
     result["change"] = xr.DataArray(change, dims=dims).transpose(*numbers["value"].dims)
-    result = result.assign_coords(
-        scenario=_texts([s.name for s in study.scenarios]),
-        statistic=_texts(list(STATISTICS)),
-        member=_texts(members),
-        input=_texts(inputs),
-        month=np.arange(1, 13),
-        basin=("basin", _texts(numbers["basin"].values.tolist()), GAUGE_ID),
-        **_of_scenarios(study),
-        **_of_statistics(),
-        **_of_basins(dataset, numbers),
-    )
+    coordinates: dict[str, Any] = {
+        "scenario": _texts([s.name for s in study.scenarios]),
+        "statistic": _texts(list(STATISTICS)),
+        "member": _texts(members),
+        "input": _texts(inputs),
+        "month": np.arange(1, 13),
+        "basin": ("basin", _texts(numbers["basin"].values.tolist()), GAUGE_ID),
+    }
+    of_basins = _of_basins(dataset, numbers)
+    coordinates |= _of_scenarios(study) | _of_statistics() | of_basins
+    result = result.assign_coords(coordinates)
     for name, described in DESCRIPTIONS.items():
         if name in result:
             result[name].attrs.update(described)

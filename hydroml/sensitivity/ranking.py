@@ -77,7 +77,7 @@ def attribute_ranking(gradients: xr.Dataset, kind: str = "all") -> pd.DataFrame:
         {
             "importance": members.mean("member").to_series(),
             "spread": members.std("member").to_series(),
-            "basins": np.isfinite(chosen).any("member").sum("basin").to_series(),
+            "basins": chosen.max("member").count("basin").to_series(),
         }
     )
     return table.sort_values("importance", ascending=False, kind="stable")

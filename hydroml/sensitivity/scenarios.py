@@ -386,8 +386,8 @@ def _explain(error: ValidationError, tree: Mapping[str, Any], where: str) -> Con
             nearest(str(first["ctx"]["tag"]), list(_KINDS)),
         )
     if first["type"] == "extra_forbidden":
-        kind = next((_KINDS[str(p)] for p in path if p in _KINDS), None)
-        owner = kind or (ScenarioSet if place == where else Scenario)
+        owner: type[Section] = ScenarioSet if place == where else Scenario
+        owner = next((_KINDS[str(p)] for p in path if p in _KINDS), owner)
         return ConfigError(f"{place}: unknown key {key!r}.", nearest(key, list(owner.model_fields)))
     if first["type"] == "missing":
         return ConfigError(f"{place}: {key!r} is missing.", f"Write '{key}: ...'.")

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from hydroml.data.synthetic.catchment import cosby
-from hydroml.data.synthetic.climate import climate_of
 from hydroml.data.climate_indices import climate_indices, mean_spell, seasonality
-from hydroml.data.synthetic.places import draw_places, is_land, range_height
 from hydroml.data.radiation import (
     daylight_seconds,
     extraterrestrial_radiation,
     potential_evaporation,
     saturation_vapour_pressure,
 )
+from hydroml.data.synthetic.catchment import cosby
+from hydroml.data.synthetic.climate import climate_of
+from hydroml.data.synthetic.places import draw_places, is_land, range_height
 from hydroml.data.synthetic.weather import precipitation, wet_days
 
 

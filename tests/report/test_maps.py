@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 
 from hydroml.report import outlines as outlines_module
+from hydroml.report.category_map import draw_categories, merge_rare
 from hydroml.report.maps import draw_map, point_size, symmetric_limits
 from hydroml.report.outlines import outlines
 from hydroml.report.projection import Albers, Equirectangular, fitting_projection
@@ -157,3 +160,70 @@ def test_the_border_of_colorado_is_where_it_is():
     points = np.concatenate(outlines("states", (-109.2, 36.8, -101.9, 41.2)))
     assert np.abs(points[:, 1] - 41.0).min() < 0.02
     assert np.abs(points[:, 0] + 109.05).min() < 0.02
+
+
+def test_uncertain_basins_are_struck_through_and_counted():
+    lat, lon = conus_points(20)
+    values = np.linspace(-1, 1, 20)
+    values[3] = np.nan
+    lat[7] = np.nan
+    uncertain = np.arange(20) < 10  # one of them without a value, one without a place
+    figure = draw_map(values, lat, lon, title="", label="", uncertain=uncertain)
+    assert len(collection(figure, "uncertain").get_offsets()) == 8
+    legend = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["fewer than 80 % of members agree in sign (8)", "no value (1)"]
+    struck = {tuple(p) for p in collection(figure, "uncertain").get_offsets()}
+    assert struck < {tuple(p) for p in collection(figure, "values").get_offsets()}
+    certain = draw_map(values, lat, lon, title="", label="", uncertain=np.zeros(20, bool))
+    assert len(collection(certain, "uncertain").get_offsets()) == 0
+
+
+def test_ends_of_the_scale_are_told_in_words():
+    figure = draw_map([1.0], [40], [-100], title="", label="", ends=("earlier", "later"))
+    assert [t.get_text() for t in figure.axes[1].texts] == ["earlier", "later"]
+
+
+def test_categories_have_markers_colours_and_counts():
+    lat, lon = conus_points(30)
+    labels = np.repeat([f"c{i}" for i in range(10)], 3).astype(object)
+    labels[:2] = "c9"  # c0 is left once, c9 five times
+    labels[5] = ""
+    figure = draw_categories(labels, lat, lon, title="Which?", uncertain=np.arange(30) == 5)
+    legend = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    # most frequent first, ties by name; c1 (2), c0 (1) and c8 are merged
+    assert legend == [
+        "c9 (5)", "c2 (3)", "c3 (3)", "c4 (3)", "c5 (3)", "c6 (3)", "c7 (3)", "other (6)",
+        "no value (1)",
+    ]  # fmt: skip
+    drawn = [c for c in figure.axes[0].collections if str(c.get_gid()).startswith("c")]
+    assert len({tuple(c.get_facecolors()[0]) for c in drawn}) == 7
+    assert len({c.get_paths()[0].vertices.tobytes() for c in drawn}) == 7
+    assert len(collection(figure, "uncertain").get_offsets()) == 0  # it has no category
+    assert "29 basins" in texts(figure)
+
+
+def test_panels_of_categories_share_their_looks():
+    lat, lon = conus_points(4)
+    panels = {"high": ["a", "a", "b", "a"], "low": ["b", "b", "b", "c"]}
+    figure = draw_categories(panels, lat, lon, title="Which?", uncertain={"low": [1, 0, 0, 0]})
+    high, low = figure.axes
+    assert (high.get_title(loc="left"), low.get_title(loc="left")) == ("high", "low")
+    faces = [
+        next(c for c in axes.collections if c.get_gid() == "b").get_facecolors()[0].tolist()
+        for axes in (high, low)
+    ]
+    assert faces[0] == faces[1]
+    legends = [[t.get_text() for t in a.get_legend().get_texts()] for a in (high, low)]
+    assert legends == [["b (1)", "a (3)"], ["b (3)", "c (1)", "members disagree (1)"]]
+
+
+@given(st.lists(st.sampled_from([*"abcdefghijkl", ""]), max_size=60), st.integers(1, 7))
+def test_merging_keeps_the_most_frequent(labels, most):
+    (merged,) = merge_rare([labels], most=most)
+    kept = set(merged) - {"other", ""}
+    assert len(kept) <= most
+    assert all(m in (label, "other") for m, label in zip(merged, labels, strict=True))
+    assert [m == "" for m in merged] == [label == "" for label in labels]
+    lost = set(labels) - kept - {""}
+    least = min((labels.count(k) for k in kept), default=0)
+    assert all(labels.count(gone) <= least for gone in lost)

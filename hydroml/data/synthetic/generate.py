@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hydroml.data.climate_indices import climate_indices
 from hydroml.data.quality import CAMELS_PERIOD
+from hydroml.data.radiation import potential_evaporation
 from hydroml.data.synthetic.catchment import catchment_attributes
 from hydroml.data.synthetic.climate import climate_of
-from hydroml.data.climate_indices import climate_indices
 from hydroml.data.synthetic.observation import observe
 from hydroml.data.synthetic.parameters import PARAMETERS, true_parameters
 from hydroml.data.synthetic.places import draw_places
-from hydroml.data.radiation import potential_evaporation
 from hydroml.data.synthetic.truth import PREFIX, simulate_truth
 from hydroml.data.synthetic.weather import simulate_weather
 from hydroml.errors import ConfigError

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hydroml.data.radiation import daylight_seconds, potential_evaporation
 from hydroml.data.synthetic.hydrology import simulate
 from hydroml.data.synthetic.parameters import PARAMETERS
-from hydroml.data.radiation import daylight_seconds, potential_evaporation
 from hydroml.errors import StoreError
 
 PREFIX = "truth_"

@@ -24,7 +24,7 @@ function paintPanel() {
     for (const column of columns) {
       const value = column.values[basin];
       const shown = column.kind === "check" ? ["failed", "passed"][value] || "–" : withUnit(text(value), column.units);
-      const title = wide ? column.title.replace(/^check: /, "") : column.key;
+      const title = wide ? column.title.replace(/^check: /, "") : column.key.replaceAll("_", " ");
       list.append(make("div", { title: column.title }, make("dt", {}, title), make("dd", { class: isFailed(column, value) ? "bad" : null }, shown)));
     }
     parts.push(list);
@@ -226,7 +226,7 @@ function brief(value, digits) {
   if (!isNumber(value)) return "–";
   if (Math.abs(value) >= 1000) return `${signed(value / 1000, 2)}k`;
   const round = Math.abs(value) >= 10 || digits < 3 ? 0 : 1;
-  return `${value > 0 ? "+" : ""}${value.toFixed(round)}`.replace("-", "−").replace(/^[+−]0(\.0)?$/, "0");
+  return `${value > 0 ? "+" : ""}${value.toFixed(round)}`.replace("-", "−").replace(/^[+−]?0(\.0)?$/, "0");
 }
 
 // Mean flow of each month, from October: baseline and scenario.
@@ -265,7 +265,7 @@ async function paintChanges() {
     const now = base[k * count + basin];
     if (!isNumber(now) && !isNumber(change[at])) return null;
     const cells = [make("th", { scope: "row" }, statistics.title[k]), cell(withUnit(text(now), statistics.units[k])), cell(withUnit(signed(change[at]), statistics.change_units[k]))];
-    if (ranged) cells.push(cell(isNumber(low[at]) ? `${signed(low[at])} to ${signed(high[at])}` : "–"), cell(isNumber(agree[at]) ? `${Math.round(agree[at] * members)} of ${members}` : "–"));
+    if (ranged) cells.push(cell(isNumber(low[at]) ? `${signed(low[at], 2)} to ${signed(high[at], 2)}` : "–"), cell(isNumber(agree[at]) ? `${Math.round(agree[at] * members)} of ${members}` : "–"));
     return make("tr", {}, ...cells);
   }).filter(Boolean);
   find("changes").replaceChildren(tableOf(head, rows, "All statistics of the basin"));

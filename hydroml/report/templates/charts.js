@@ -1,5 +1,6 @@
 // Charts: axes, lines, and the colours of values.
 
+const PAPER = 700; // width of a chart on paper: letters come out at 9 points
 const INK = "#1d252c";
 const OBSERVED = "#1d252c";
 const SIMULATED = "#d55e00";
@@ -82,6 +83,9 @@ function responsive(host, paint) {
     }
   };
   new ResizeObserver(() => requestAnimationFrame(again)).observe(host);
+  const draws = () => host.childElementCount > 0;
+  addEventListener("beforeprint", () => { if (draws()) paint(host.closest(".two") ? 350 : PAPER); });
+  addEventListener("afterprint", () => { if (draws() && width) paint(width); });
   return () => {
     width = Math.round(host.clientWidth) || 600;
     paint(width);
@@ -164,7 +168,7 @@ function paintDistribution(width) {
 
 // Loss by epoch, a line a member of a run.
 function paintLosses(width) {
-  const curves = page.runs.flatMap((one) => Object.entries(one.losses));
+  const curves = [...new Map(page.runs.flatMap((one) => Object.entries(one.losses)))]; // a member once
   const longest = Math.max(...curves.map(([, values]) => values.length));
   const most = Math.max(...curves.flatMap(([, values]) => values.filter(isNumber)));
   const axis = frame(find("loss"), width, 190,

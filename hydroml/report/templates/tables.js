@@ -45,7 +45,7 @@ function buildTable() {
   const top = make("tr", {}, ...list.columns.map((column, k) => {
     const button = make("button", { type: "button", title: column.title || column.head }, column.head);
     button.addEventListener("click", () => sortBy(k));
-    return make("th", { scope: "col", class: classes(column, k) }, button);
+    return make("th", { scope: "col", class: classes(column, k), "data-head": column.head }, button);
   }));
   list.rows = Array.from({ length: count }, (_, i) => {
     const cells = list.columns.map((column, k) => {
