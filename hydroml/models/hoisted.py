@@ -116,6 +116,7 @@ class _Hoisted(Function):
         x, w_ih, w_hh, static_gate, h_0, c_0, h, c, gates = ctx.saved_tensors
         walk = _BackwardWalk(w_hh, static_gate, gates.shape[1], h_0)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        of_weights = any(ctx.needs_input_grad[1:4])  # not where only inputs are asked about
         d_w_ih, d_bias = torch.zeros_like(w_ih), w_ih.new_zeros(len(w_ih))
         d_gate = torch.zeros_like(static_gate)
         d_h, d_c = grad_hn.clone(), grad_cn
@@ -125,15 +126,16 @@ class _Hoisted(Function):
             # contiguous, some steps at a time: it comes with the sample's axis first
             heads = grad_h[max(start - first_head, 0) : max(stop - first_head, 0)].contiguous()
             grads = [None] * (stop - start - len(heads)) + list(heads.unbind(0))
-            h_before = [h[t - 1] if t else h_0 for t in range(start, stop)]
+            h_before = [h[t - 1] if t else h_0 for t in range(start, stop)] if of_weights else []
             c_before = torch.cat(
                 [c[start - 1 : start] if start else c_0[None], c[start : stop - 1]]
             )
             d_gates, d_cell, d_c = walk.steps(
                 gates[start:stop], c[start:stop], c_before, h_before, grads, d_h, d_c
             )
-            d_w_ih += torch.bmm(d_gates, x[start:stop].transpose(1, 2)).sum(0)
-            d_bias += d_gates.sum((0, 2))
+            if of_weights:
+                d_w_ih += torch.bmm(d_gates, x[start:stop].transpose(1, 2)).sum(0)
+                d_bias += d_gates.sum((0, 2))
             if static_gate.numel():
                 d_gate += torch.linalg.vecdot(d_cell, gates[start:stop, -len(h_0) :], dim=0)
             if d_x is not None:
@@ -166,6 +168,8 @@ class _BackwardWalk:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Go back over some steps; `d_h` is updated in place.
 
+        Without `h_before` the recurrent weights' gradient is left alone.
+
         Returns gradients of pre-activations (t, kH, B), of cell states (t, H, B), and of the
         cell state before (H, B).
         """
@@ -185,7 +189,8 @@ class _BackwardWalk:
             torch.mul(d_h, out[t], out=d_out[t])
             torch.mul(d_cell[t], rest[t], out=d_rest[t])
             torch.mm(self._w_hh_t, d_gates[t], out=d_h)
-            self.d_w_hh.addmm_(d_gates[t], h_before[t].T)
+            if h_before:
+                self.d_w_hh.addmm_(d_gates[t], h_before[t].T)
             d_c = d_cell[t] * forget[t]
         return d_gates, d_cell, d_c
 

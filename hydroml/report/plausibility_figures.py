@@ -52,7 +52,7 @@ def plausibility(response: xr.Dataset, table: pd.DataFrame, *, about: str = "") 
     """
     basins = response["basin"].values.astype(str)
     shown = table.reindex(basins)
-    failed = shown["failed_checks"].to_numpy(float)
+    failed = shown["failed_checks"].to_numpy(float, copy=True)
     failed[~np.any([_made(shown, check) for check in _CHECKS if check in shown], axis=0)] = np.nan
     if not np.isfinite(failed).any():
         return None

@@ -21,7 +21,14 @@ from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError
 from hydroml.evaluation.simulate import GAUGE_ID, KEPT_ATTRIBUTES, LEAD_DAYS, to_discharge
 from hydroml.progress import Advance, silent
-from hydroml.sensitivity.backward import STRIDE, first_day, follow, mean_gradients
+from hydroml.sensitivity.backward import (
+    STRIDE,
+    first_day,
+    follow,
+    frozen,
+    mean_gradients,
+)
+from hydroml.sensitivity.cores import every_core
 from hydroml.sensitivity.flow_days import KINDS, choose_days
 from hydroml.sensitivity.ranking import importance
 from hydroml.training.rundir import RunDirectory
@@ -157,25 +164,10 @@ def _member(
 ) -> dict[str, NDArray[Any]]:
     """Everything in `VARIABLES` for one run, (kind, basin, ...)."""
     model, scaler, rows = run.load_model(device), run.scaler(), []
-    for start in range(0, len(request.basins), BASINS_PER_BLOCK):
-        basins = request.basins[start : start + BASINS_PER_BLOCK]
-        series, usable, candidate = _load(run, dataset, basins, request)
-        x_d = torch.from_numpy(scaler.scale_dynamic(series.x_d)).to(device)
-        x_s = torch.from_numpy(scaler.scale_static(series.x_s)).to(device)
-        simulated = follow(model, x_d, x_s)
-        q = to_discharge(simulated.y.cpu().numpy(), usable, scaler)
-        for b, basin in enumerate(basins):
-            days = choose_days(
-                q[b, series.period],
-                candidate[b, series.period],
-                low=request.low,
-                high=request.high,
-                most=request.days,
-                seed=(request.seed, basin),
-            )
-            days = [d + series.period.start for d in days]
-            rows.append(mean_gradients(model, scaler, simulated, b, days, request.lags))
-            on_progress(1)
+    with frozen(model):
+        for start in range(0, len(request.basins), BASINS_PER_BLOCK):
+            basins = request.basins[start : start + BASINS_PER_BLOCK]
+            rows += _block(run, model, dataset, basins, request, device, on_progress)
     result = {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}
     if not result["days"].any():
         raise RunError(
@@ -184,6 +176,41 @@ def _member(
             "Choose another period or fewer lags; 'hydroml data info STORE' shows what there is.",
         )
     return result | {"importance": importance(result["dq_da_abs"], scaler.static_std)}
+
+
+def _block(
+    run: RunDirectory,
+    model: torch.nn.Module,
+    dataset: xr.Dataset,
+    basins: Sequence[str],
+    request: GradientRequest,
+    device: torch.device,
+    on_progress: Advance,
+) -> list[dict[str, NDArray[Any]]]:
+    """`mean_gradients` of some basins, whose states are kept in memory together."""
+    series, usable, candidate = _load(run, dataset, basins, request)
+    scaler, period = run.scaler(), series.period
+    x_d = torch.from_numpy(scaler.scale_dynamic(series.x_d)).to(device)
+    x_s = torch.from_numpy(scaler.scale_static(series.x_s)).to(device)
+    simulated = follow(model, x_d, x_s)
+    q = to_discharge(simulated.y.cpu().numpy(), usable, scaler)
+
+    def of_basin(b: int) -> dict[str, NDArray[Any]]:
+        days = choose_days(
+            q[b, period],
+            candidate[b, period],
+            low=request.low,
+            high=request.high,
+            most=request.days,
+            seed=(request.seed, basins[b]),
+        )
+        days = [d + period.start for d in days]
+        found = mean_gradients(model, scaler, simulated, b, days, request.lags)
+        on_progress(1)
+        return found
+
+    with every_core(device) as run_all:
+        return run_all(of_basin, range(len(basins)))
 
 
 def _load(

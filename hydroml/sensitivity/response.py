@@ -1,12 +1,9 @@
 """The response of some basins to every scenario of a study: one continuous pass a climate."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -19,6 +16,7 @@ from hydroml.sensitivity.climate_attributes import (
     climatic,
     recomputed_attributes,
 )
+from hydroml.sensitivity.cores import every_core
 from hydroml.sensitivity.extremes import (
     Thresholds,
     extreme_statistics,
@@ -186,7 +184,7 @@ def respond(
             _describe_forcing(result, group.start + i, climate, training_range)
         on_progress(len(wanted) * len(basins))
 
-    with _threads(device) as run:
+    with every_core(device) as run:
         run(compute, groups)
     told = {f"{n}_of_forcing": ("basin", v) for n, v in baseline_climate(forcing).items()}
     return _dataset(result, basins).assign_coords(told)
@@ -259,27 +257,3 @@ def _dataset(result: dict[str, NDArray[np.float32]], basins: Sequence[str]) -> x
     more = {"value": ("statistic", "member"), "regime": ("month", "member"), "outside": ("input",)}
     variables = {name: ((*start, *more.get(name, ())), array) for name, array in result.items()}
     return xr.Dataset(variables, coords={"basin": np.array(list(basins), dtype=object)})
-
-
-@contextmanager
-def _threads(device: torch.device) -> Iterator[Callable[..., list]]:
-    """Give a function that maps over tasks: on a CPU in a thread a core, each with its own work.
-
-    One thread of torch in each does more than many threads in one: a step of a small recurrent
-    network is too short to be shared out.
-    """
-    cores = torch.get_num_threads()
-    if device.type != "cpu" or cores == 1:
-        yield lambda function, tasks: [function(t) for t in tasks]
-        return
-    with ThreadPoolExecutor(cores, initializer=_one_thread) as pool:
-        try:
-            yield lambda function, tasks: list(pool.map(function, tasks))
-        except BaseException:  # Ctrl-C, too: what has not begun is not waited for
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)

@@ -386,9 +386,9 @@ def _explain(error: ValidationError, tree: Mapping[str, Any], where: str) -> Con
             nearest(str(first["ctx"]["tag"]), list(_KINDS)),
         )
     if first["type"] == "extra_forbidden":
-        owner: type[Section] = ScenarioSet if place == where else Scenario
-        owner = next((_KINDS[str(p)] for p in path if p in _KINDS), owner)
-        return ConfigError(f"{place}: unknown key {key!r}.", nearest(key, list(owner.model_fields)))
+        fields = ScenarioSet.model_fields if place == where else Scenario.model_fields
+        fields = next((_KINDS[str(p)].model_fields for p in path if p in _KINDS), fields)
+        return ConfigError(f"{place}: unknown key {key!r}.", nearest(key, list(fields)))
     if first["type"] == "missing":
         return ConfigError(f"{place}: {key!r} is missing.", f"Write '{key}: ...'.")
     return ConfigError(

@@ -17,6 +17,9 @@ FLAGS = (
 )  # fmt: skip
 
 
+DOWNLOADS = "downloads"
+
+
 @contextmanager
 def chromium(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator[Any]:
     """Start a browser with an empty profile; skip the test where there is none."""
@@ -29,11 +32,11 @@ def chromium(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator
     options.binary_location = program
     for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
         options.add_argument(flag)
-    downloads = {"download.default_directory": str(profile / "downloads")}
-    options.add_experimental_option("prefs", downloads)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
     try:
+        downloads = {"behavior": "allow", "downloadPath": str(profile / DOWNLOADS)}
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
         yield browser
     finally:
         browser.quit()

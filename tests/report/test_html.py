@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -259,6 +259,7 @@ def test_packing_keeps_what_is_missing_and_bounds_what_is_huge():
     np.testing.assert_allclose(got[1:3], [65504, -65504], rtol=2**-4)
 
 
+@settings(max_examples=50)
 @given(st.text())
 def test_json_in_a_script_cannot_end_it(text):
     written = script_json({"name": text})
@@ -270,6 +271,7 @@ def test_short_numbers_are_json():
     assert short([np.inf, -1.23456789e-7]) == [None, -1.235e-07]
 
 
+@settings(max_examples=30)
 @given(arrays("f8", st.tuples(st.integers(2, 40), st.just(2)), elements=st.floats(-100, 100)))
 def test_simplified_lines_stay_within_the_tolerance(line):
     thin = simplify(line, 5.0)

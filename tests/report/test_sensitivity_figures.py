@@ -312,6 +312,8 @@ def test_plausibility_counts_the_basins_that_fail():
         table.loc["00000003", check] = None
     legend = plausibility(response, table).axes[0].get_legend().get_texts()
     assert [t.get_text() for t in legend][::3] == ["no check failed (9)", "no value (1)"]
+    absent = plausibility(response, table.iloc[:11]).axes[0].get_legend().get_texts()
+    assert absent[-1].get_text() == "no value (2)"
     empty = table.assign(concave_storms=pd.array([pd.NA] * 12, dtype="boolean"))
     assert fails(empty, "concave_storms") == (0, 0)
     assert "could not be checked" in texts(plausibility(response, empty))
