@@ -25,7 +25,7 @@ _CHECKS = {
     "wetter_means_more": "more precipitation means more flow",
     "below_precipitation": "flow stays below precipitation",
     "below_ceiling": "floods stay clear of the model's ceiling",
-    "concave_storms": "flow grows less than storms do",
+    "concave_storms": "peaks keep up with growing storms",
     "earlier_with_warming": "snow basins flow earlier when it is warmer",
 }
 _SHARES = {
@@ -159,12 +159,12 @@ def _plausibility(run: RunFiles) -> Iterator[Column]:
         yield _column(name, "Plausibility", f"check: {title}", "", values, kind="check")
 
 
-def passed(values: pd.Series) -> pd.Series:
-    """Read a check: 1 passed, 0 failed, NaN where it does not apply.
+def read_check(values: pd.Series) -> pd.Series:
+    """Read a column of yes and no: 1 yes, 0 no, NaN where it does not apply.
 
     Examples
     --------
-    >>> passed(pd.Series(["True", False, None, "", 1.0])).tolist()
+    >>> read_check(pd.Series(["True", False, None, "", 1.0])).tolist()
     [1.0, 0.0, nan, nan, 1.0]
     """
     words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
@@ -172,17 +172,18 @@ def passed(values: pd.Series) -> pd.Series:
 
 
 def checks_of(table: pd.DataFrame) -> dict[str, tuple[str, pd.Series]]:
-    """Collect the checks of ``plausibility.csv``: wording to column and results of `passed`.
+    """Collect the checks of ``plausibility.csv``: by their wording, the column and its results.
 
-    Whether flow comes earlier with warming is asked of snow basins only.
+    A result is 1 where the check is passed, 0 where it failed, NaN where it does not apply:
+    storms are concave where the check fails, and only snow basins are asked for earlier flow.
     """
     rows = table.set_index("gauge_id")
-    checks = {title: (name, passed(rows[name])) for name, title in _CHECKS.items() if name in rows}
-    if "snow_basin" in rows:
-        snowy = passed(rows["snow_basin"]).eq(1)
-        for title, (name, results) in checks.items():
-            if name == "earlier_with_warming":
-                checks[title] = (name, results.where(snowy))
+    checks = {t: (name, read_check(rows[name])) for name, t in _CHECKS.items() if name in rows}
+    for title, (name, results) in checks.items():
+        if name == "concave_storms":
+            checks[title] = ("storms_not_concave", 1 - results)
+        if name == "earlier_with_warming" and "snow_basin" in rows:
+            checks[title] = (name, results.where(read_check(rows["snow_basin"]).eq(1)))
     return checks
 
 

@@ -13,8 +13,8 @@ from hydroml.sensitivity.elasticity import SNOW_FRACTION, agreement
 
 NEAR_CEILING = 0.9
 """A highest flow from this share of the model's ceiling on is held down by it."""
-BEND = 0.02
-"""Slopes of storm peaks closer than this share of the steepest count as equal."""
+BEND = 0.1
+"""Share by which the last slope of storm peaks has to fall below the steepest to count."""
 WARMING = 3.0
 """Warming [K] at which the timing of snow basins is judged, or the nearest there is."""
 AGREEMENT_OF = ("mean", "q95", "annual_max", "low7", "centre_timing")
@@ -70,12 +70,12 @@ def plausibility_table(response: xr.Dataset) -> pd.DataFrame:
             Highest flow of any scenario, storms included, over the highest flow the model can
             express (`discharge_ceiling`), largest over members. Check: below `NEAR_CEILING`.
         ``concave_storms``
-            Whether peaks grow by less and less for each further mm of a design storm, on wet and
-            on dry ground. **True fails**: wet ground sheds more, so real catchments answer a
-            growing storm at least linearly; LSTMs are known to flatten (Baste et al. 2025, HESS
-            29, 5871, doi 10.5194/hess-29-5871-2025), and such a basin's extreme floods are
-            probably too small. Slopes between successive depths (three at least) nowhere rise and
-            fall in the end, both by more than `BEND`; a straight line is not concave, a peak that
+            Whether peaks flatten in the end as design storms grow, on wet and on dry ground.
+            **True fails**: wet ground sheds more, so real catchments answer a growing storm at
+            least linearly; LSTMs are known to flatten (Baste et al. 2025, HESS 29, 5871, doi
+            10.5194/hess-29-5871-2025), and such a basin's extreme floods are probably too small.
+            Of the slopes between successive depths (three at least) the last is smaller than the
+            steepest before it by more than `BEND`; a straight line is not concave, a peak that
             does not grow at all is.
         ``snow_basin``
             Snow fraction above `SNOW_FRACTION`; no check.
@@ -228,15 +228,13 @@ def _concave_storms(response: xr.Dataset) -> BooleanArray:
 
 
 def _concave(depth: Floats, peak: Floats) -> BooleanArray:
-    """Tell whether peaks (D, B) are concave in depth (D,)."""
+    """Tell whether peaks (D, B) flatten in the end as depth (D,) grows."""
     if len(depth) < 3:
         return _unknown(peak.shape[1])
     slope = np.diff(peak, axis=0) / np.diff(depth)[:, None]
-    tolerance = BEND * np.abs(slope).max(axis=0)
-    never_steeper = (np.diff(slope, axis=0) <= tolerance).all(axis=0)
-    flatter_at_last = slope[-1] < slope[0] - tolerance
+    flatter = slope[-1] < (1 - BEND) * slope[:-1].max(axis=0)
     no_growth = peak[-1] <= peak[0]
-    return _check((never_steeper & flatter_at_last) | no_growth, slope.sum(axis=0))
+    return _check(flatter | no_growth, slope.sum(axis=0))
 
 
 def _of(response: xr.Dataset, statistic: str) -> xr.DataArray:

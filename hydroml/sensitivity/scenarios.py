@@ -360,7 +360,7 @@ def _storm_scenarios(storms: DesignStorms | None) -> list[Scenario]:
     ]
 
 
-_KINDS = {
+_KINDS: dict[str, type[Section]] = {
     "add": Add,
     "multiply": Multiply,
     "intensify": Intensify,

@@ -77,8 +77,18 @@ def write_sensitivity(folder: Path, response: xr.Dataset) -> None:
     sample_elasticity(response).to_csv(folder / "elasticity.csv", index=False)
     sample_plausibility(response).to_csv(folder / "plausibility.csv")
     sample_gradients(response).to_netcdf(folder / "gradients.nc")
-    truth = {"scenario": ["t+3"], "statistic": ["mean"], "rank_correlation": [0.9], "bias": [-2.5]}
-    pd.DataFrame(truth).to_csv(folder / "truth.csv", index=False)
+    sample_truth().to_csv(folder / "truth.csv", index=False)
+
+
+def sample_truth() -> pd.DataFrame:
+    """Make ``truth.csv`` of two scenarios: rank correlations 0.8 and 0.6, bias -3 and -1."""
+    rows = [
+        {"scenario": scenario, "statistic": name, "n": 12, "n_sign": 12}
+        | {"rank_correlation": rank, "sign_agreement": 1.0, "bias": bias, "mae": 3.0}
+        for scenario, rank, bias in (("t+3", 0.8, -3.0), ("p+20", 0.6, -1.0))
+        for name in ("mean", "q99")
+    ]
+    return pd.DataFrame(rows)
 
 
 def sample_gradients(response: xr.Dataset) -> xr.Dataset:

@@ -139,6 +139,19 @@ def test_elasticity_is_told_for_ten_percent_and_marks_what_members_disagree_on(p
     assert slopes["weak"] == [0, 3, 6, 9]
 
 
+def test_concave_storms_are_a_failed_check(page):
+    columns = {c["key"]: c for c in page.payload["runs"][0]["columns"]}
+    assert columns["storms_not_concave"]["values"] == [0.0, 1.0] * 6  # the first is concave
+    told = page.text.split("peaks keep up with growing storms")[1]
+    assert told.startswith("12650 %")  # asked of 12 basins, failed by 6
+
+
+def test_the_truth_is_summed_up_over_scenarios(page):
+    told = page.text.split("Against the known truth")[1]
+    assert "0.70" in told  # the median of 0.8 and 0.6
+    assert "−2.00" in told
+
+
 def test_warming_is_asked_of_snow_basins_only(page):
     columns = {c["key"]: c for c in page.payload["runs"][0]["columns"]}
     snow = columns["frac_snow"]["values"]

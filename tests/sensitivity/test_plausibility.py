@@ -200,8 +200,8 @@ def test_a_ceiling_that_is_not_known_is_no_check():
     [
         ([5, 10, 20], False),  # straight: 0.2 a mm
         ([5, 10, 20.2], False),
-        ([5, 10, 19.9], False),  # .2, then .198: within 2 % of straight
-        ([5, 10, 19.5], True),  # .2, then .19
+        ([5, 10, 19.1], False),  # .2, then .182: within 10 % of straight
+        ([5, 10, 18.9], True),  # .2, then .178
         ([5, 7.1, 10], True),  # a square root
         ([1, 4, 16], False),  # a parabola
         ([5, 5, 5], True),  # no growth
@@ -222,11 +222,11 @@ def test_storms_that_grow_less_and_less(peaks, concave):
     ("peaks", "concave"),
     [
         ([1, 6, 10, 14], True),  # slopes .2, .08, .04
-        ([1, 6, 7, 14], False),  # .2, .02, .07: bent back
-        ([1, 2, 10, 14], False),  # .04, .16, .04: not flatter in the end
+        ([1, 6, 7, 27], False),  # .2, .02, .2: as steep in the end as anywhere
+        ([1, 2, 10, 14], True),  # .04, .16, .04: an S flattens, too
     ],
 )
-def test_a_bend_and_back_is_not_concave(peaks, concave):
+def test_the_end_decides(peaks, concave):
     response = good_response()
     longer = response.isel(scenario=[52, 55, *range(56)])  # depths need not be in order
     depth = longer["storm_depth"].values.copy()
