@@ -11,8 +11,8 @@ from typing import Any
 from hydroml.version import __version__
 
 __all__ = [
-    "__version__", "analyse_sensitivity", "evaluate", "load_config", "open_store", "report",
-    "resume", "train",
+    "__version__", "analyse_sensitivity", "evaluate", "load_config", "open_store", "resume",
+    "train", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
@@ -20,9 +20,9 @@ _HOMES = {
     "evaluate": "hydroml.api",
     "load_config": "hydroml.config",
     "open_store": "hydroml.data.store",
-    "report": "hydroml.api",
     "resume": "hydroml.api",
     "train": "hydroml.api",
+    "write_report": "hydroml.api",
 }
 
 

@@ -2,7 +2,7 @@
 
 from hydroml.api.climate import analyse_sensitivity, analyse_sensitivity_into
 from hydroml.api.opening import named_period, subject_folder
-from hydroml.api.reporting import report
+from hydroml.api.reporting import write_report
 from hydroml.api.scoring import evaluate, evaluate_into
 from hydroml.api.training import (
     PreparedRun,
@@ -31,10 +31,10 @@ __all__ = [
     "plan",
     "prepare_run",
     "reopen_run",
-    "report",
     "require_free",
     "resume",
     "subject_folder",
     "synthesise",
     "train",
+    "write_report",
 ]

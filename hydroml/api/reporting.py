@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydroml.api.opening import PathLike, subject_folder
-from hydroml.report.html import write_report
+from hydroml.report import html
 
 
-def report(runs: PathLike | Sequence[PathLike], *, out: PathLike | None = None) -> Path:
+def write_report(runs: PathLike | Sequence[PathLike], *, out: PathLike | None = None) -> Path:
     """Write one self-contained page about a run, or about several side by side.
 
     Parameters
@@ -31,4 +31,4 @@ def report(runs: PathLike | Sequence[PathLike], *, out: PathLike | None = None) 
     """
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     page = Path(out) if out is not None else subject_folder(paths) / "report.html"
-    return write_report(paths, page)
+    return html.write_report(paths, page)

@@ -40,7 +40,7 @@ def demo(out: Path, basins: int, epochs: int, seed: int) -> None:
     study = api.analyse_sensitivity_into(run, SCENARIOS, gradients=True, truth="standard")
     print_response(study)
     click.echo("5/5  one page about all of it", err=True)
-    page = api.report(run)
+    page = api.write_report(run)
     click.echo(
         f"\nOpen {page} in a browser. With real CAMELS:\n"
         "  hydroml data prepare CAMELS_FOLDER --out data/store.zarr\n"

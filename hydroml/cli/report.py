@@ -20,5 +20,5 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
     """
     from hydroml import api
 
-    page = api.report(runs, out=out)
+    page = api.write_report(runs, out=out)
     click.echo(f"Written to {page} ({page.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

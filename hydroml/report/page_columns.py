@@ -150,13 +150,18 @@ def _plausibility(run: RunFiles) -> Iterator[Column]:
     table = run.tables.get("plausibility")
     if table is None:
         return
+    yield from evidence_of(table)
+    for title, (name, values) in checks_of(table).items():
+        yield _column(name, "Plausibility", f"check: {title}", "", values, kind="check")
+
+
+def evidence_of(table: pd.DataFrame) -> Iterator[Column]:
+    """Collect the numbers of ``plausibility.csv`` that the checks look at; shares in %."""
     rows = table.set_index("gauge_id")
     for name, (units, title) in _SHARES.items():
         if name in rows:
             values = pd.to_numeric(rows[name], errors="coerce") * (100 if units == "%" else 1)
             yield _column(name, "Plausibility", title, units, values)
-    for title, (name, values) in checks_of(table).items():
-        yield _column(name, "Plausibility", f"check: {title}", "", values, kind="check")
 
 
 def read_check(values: pd.Series) -> pd.Series:

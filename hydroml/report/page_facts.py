@@ -118,19 +118,26 @@ def _training_facts(run: RunFiles) -> dict[str, str]:
     configs: list[TrainConfig] = [member.config() for member in run.members]
     first, store = configs[0], run.members[0].facts()
     done = "/".join(dict.fromkeys(str(len(member.read_metrics())) for member in run.members))
-    names = len(first.data.dynamic), len(first.data.static)
     facts = {
         "Model": f"{_MODELS.get(first.model.name, first.model.name)}, {first.model.hidden} units",
         "Seed": ", ".join(str(c.seed) for c in configs),
         "Preset": str(getattr(first, "preset", None) or "–"),
         "Forcing": _forcing(store),
-        "Inputs": ", ".join(first.data.dynamic),
-        "Attributes": f"{names[1]}" if first.model.name != "lstm-nostatic" else "none",
+        "Inputs": _names(first.data.dynamic),
+        "Attributes": "none" if first.model.name == "lstm-nostatic" else _count(first.data.static),
         "Trained on": f"{_period(first.data.train)}, basins: {store.basins}",
         "Epochs": f"{done} of {first.epochs}",
         "Loss": first.loss,
     }
     return facts
+
+
+def _names(chosen: str | Sequence[str]) -> str:
+    return chosen if isinstance(chosen, str) else ", ".join(chosen)
+
+
+def _count(chosen: str | Sequence[str]) -> str:
+    return chosen if isinstance(chosen, str) else str(len(chosen))
 
 
 def _forcing(store: RunFacts) -> str:

@@ -76,6 +76,18 @@ def _row(cells: Sequence[Any]) -> str:
     )
 
 
+def spelled(unit: str) -> str:
+    """Write a unit as readers do.
+
+    Examples
+    --------
+    >>> spelled("d yr-1"), spelled("%")
+    ('days/yr', '%')
+    """
+    known = {"d": "days", "d yr-1": "days/yr", "yr-1": "per yr", "mm yr-1": "mm/yr", "1": "-"}
+    return {"mm d-1": "mm/d", **known}.get(unit, unit)
+
+
 def listed(texts: Iterable[str], classes: str = "") -> str:
     """Write a list, or nothing for no texts.
 

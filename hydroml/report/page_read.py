@@ -14,6 +14,24 @@ from hydroml.training.rundir import RunDirectory
 
 T = TypeVar("T")
 
+_RESPONSE = (
+    "change", "value", "regime", "title", "scenario_set", "temperature_change",
+    "precipitation_factor", "statistic_title", "statistic_units", "change_units", "month",
+    "member", "basin",
+)  # fmt: skip
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "metrics.csv": ("gauge_id", "NSE"),
+    "simulations.nc": ("qobs", "qsim", "basin", "time"),
+    "response.nc": _RESPONSE,
+    "response_recomputed.nc": _RESPONSE,
+    "gradients.nc": ("importance", "kind", "attribute", "member"),
+    "elasticity.csv": ("gauge_id", "statistic", "change_units", "per_percent_precipitation",
+                       "per_degree", "agreement_precipitation", "agreement_temperature",
+                       "nonlinear_precipitation", "nonlinear_temperature"),
+    "plausibility.csv": ("gauge_id",),
+    "truth.csv": ("statistic", "rank_correlation", "sign_agreement", "bias", "mae"),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -154,7 +172,11 @@ def _dataset(file: Path) -> xr.Dataset | None:
 
 def _read(file: Path, how: Callable[[Path], T]) -> T:
     try:
-        return how(file)
+        found = how(file)
+        for name in _NEEDED.get(file.name, ()):
+            if name not in found:  # type: ignore[operator]
+                raise ValueError(f"it holds no {name!r}")
+        return found
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise RunError(
             f"{file} cannot be read ({error}).", "Make it again with the command that wrote it."

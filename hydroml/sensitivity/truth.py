@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from hydroml.data.synthetic import simulate_truth
+from hydroml.data.synthetic import require_truth, simulate_truth
 from hydroml.errors import ConfigError
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.extremes import extreme_statistics, monthly_means, thresholds
@@ -66,12 +66,15 @@ def require_synthetic(dataset: xr.Dataset) -> None:
     ------
     ConfigError
         The store is not synthetic.
+    StoreError
+        It says so, but does not hold the true model's parameters.
     """
     if not dataset.attrs.get("synthetic"):
         raise ConfigError(
             "Only synthetic basins have a known truth; this store is of real ones.",
             "Leave --truth out, or give a run on a store of 'hydroml data synth'.",
         )
+    require_truth(dataset)
 
 
 def _of_basins(

@@ -207,6 +207,18 @@ def test_a_damaged_file_is_named(tmp_path):
         write_report([run])
 
 
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [("elasticity", "per_degree"), ("truth", "bias"), ("plausibility", "gauge_id")],
+)
+def test_a_table_without_a_column_is_named(tmp_path, name, lost):
+    run = sample_run(tmp_path / "run")
+    file = run / "sensitivity" / f"{name}.csv"
+    pd.read_csv(file).drop(columns=lost).to_csv(file, index=False)
+    with pytest.raises(RunError, match=rf"{name}\.csv cannot be read \(it holds no '{lost}'\)"):
+        write_report([run])
+
+
 def test_another_evaluation_serves_where_there_is_no_test(tmp_path):
     run = sample_run(tmp_path / "run", sensitivity=False)
     (run / "test").rename(run / "validation")

@@ -6,6 +6,6 @@ write it in the text layout of CAMELS-US with `write_native`.
 
 from hydroml.data.synthetic.generate import STEPS, generate
 from hydroml.data.synthetic.native import write_native
-from hydroml.data.synthetic.truth import simulate_truth
+from hydroml.data.synthetic.truth import require_truth, simulate_truth
 
-__all__ = ["STEPS", "generate", "simulate_truth", "write_native"]
+__all__ = ["STEPS", "generate", "require_truth", "simulate_truth", "write_native"]

@@ -49,7 +49,8 @@ def simulate_truth(dataset: xr.Dataset) -> xr.DataArray:
     >>> bool((wetter.mean("time") > store.qtrue.mean("time")).all())
     True
     """
-    _refuse_incomplete(dataset)
+    require_truth(dataset)
+    _refuse_gaps(dataset)
     prcp, tmax, tmin, srad = (
         dataset[name].transpose("basin", "time").to_numpy().astype(float)
         for name in ("prcp", "tmax", "tmin", "srad")
@@ -80,7 +81,14 @@ def _spun_up(
     return simulate(rain, warmth, demand, parameters).discharge[:, -prcp.shape[1] :]
 
 
-def _refuse_incomplete(dataset: xr.Dataset) -> None:
+def require_truth(dataset: xr.Dataset) -> None:
+    """Refuse a dataset that does not hold what the true model needs; no value is read.
+
+    Raises
+    ------
+    StoreError
+        Names what is missing.
+    """
     needed = ["prcp", "tmax", "tmin", "srad", "gauge_lat", *(PREFIX + n for n in PARAMETERS)]
     missing = [name for name in needed if name not in dataset]
     if missing:
@@ -88,6 +96,9 @@ def _refuse_incomplete(dataset: xr.Dataset) -> None:
             f"The truth needs {missing[:5]}, which the dataset does not hold.",
             "Give a store of 'hydroml data synth': only synthetic basins have a known truth.",
         )
+
+
+def _refuse_gaps(dataset: xr.Dataset) -> None:
     gaps = [n for n in ("prcp", "tmax", "tmin", "srad") if bool(np.isnan(dataset[n]).any())]
     if gaps:
         raise StoreError(

@@ -12,7 +12,7 @@ function paintPanel() {
   find("flow-title").textContent = `Hydrograph of ${find("panel-title").textContent}`;
   find("response-title").textContent = `Answer of ${find("panel-title").textContent}`;
   const climate = run().climate[basin];
-  const where = isNumber(page.basins.lat[basin]) ? `${text(page.basins.lat[basin], 4)}° N, ${text(page.basins.lon[basin], 5)}° E` : "place not known";
+  const where = isNumber(page.basins.lat[basin]) ? `${degrees(page.basins.lat[basin], "NS")}, ${degrees(page.basins.lon[basin], "EW")}` : "place not known";
   find("panel-climate").textContent = [climate && climate !== "unknown" ? `Climate: ${climate}` : "", where].filter(Boolean).join(" · ");
   const parts = [];
   for (const group of ["Scores", "Attributes", "Plausibility"]) {
@@ -24,13 +24,15 @@ function paintPanel() {
     for (const column of columns) {
       const value = column.values[basin];
       const shown = column.kind === "check" ? ["failed", "passed"][value] || "–" : withUnit(text(value), column.units);
-      const title = wide ? column.title.replace(/^check: /, "") : column.key.replaceAll("_", " ");
+      const title = wide ? column.title.replace(/^check: /, "") : group === "Scores" ? column.key.replaceAll("_", " ") : column.key;
       list.append(make("div", { title: column.title }, make("dt", {}, title), make("dd", { class: isFailed(column, value) ? "bad" : null }, shown)));
     }
     parts.push(list);
   }
   find("panel-facts").replaceChildren(...parts);
 }
+
+const degrees = (v, [positive, negative]) => `${Math.abs(v).toFixed(2)}° ${v < 0 ? negative : positive}`;
 
 async function loadFlow() {
   const { flows } = run();
@@ -174,9 +176,9 @@ function readFlow(axis, series, from, to) {
 async function paintSurface(width) {
   if (!run().response || chosen.basin === null) return;
   const { scenarios, statistics } = run().response;
-  const { basin, statistic } = chosen;
+  const { basin, statistic, statics } = chosen;
   const change = await changeBlock("change");
-  if (basin !== chosen.basin || statistic !== chosen.statistic) return;
+  if (basin !== chosen.basin || statistic !== chosen.statistic || statics !== chosen.statics) return;
   const units = statistics.change_units[statistic];
   find("surface-title").textContent = `Change of ${statistics.title[statistic]} [${unit(units)}]`;
   const cells = scenarios.name.map((_, s) => s).filter((s) => isNumber(scenarios.warming[s]) && isNumber(scenarios.factor[s]));
@@ -254,11 +256,11 @@ async function paintRegime(width) {
 async function paintChanges() {
   if (!run().response || chosen.basin === null) return;
   const { statistics, members } = run().response;
-  const { basin, scenario } = chosen;
+  const { basin, scenario, statics } = chosen;
   const ranged = hasRange();
   const names = ranged ? ["change", "low", "high", "agree"] : ["change"];
   const [base, change, low, high, agree] = await Promise.all([block(`base-${chosen.run}`), ...names.map(changeBlock)]);
-  if (basin !== chosen.basin || scenario !== chosen.scenario) return;
+  if (basin !== chosen.basin || scenario !== chosen.scenario || statics !== chosen.statics) return;
   const head = ["statistic", "baseline", "change"].concat(ranged ? ["lowest and highest member", "agree on sign"] : []);
   const rows = statistics.name.map((_, k) => {
     const at = place(scenario, k, basin);

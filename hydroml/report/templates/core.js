@@ -49,7 +49,7 @@ const isNumber = (v) => v !== null && v !== undefined && Number.isFinite(v);
 
 function text(value, digits = 3) {
   if (!isNumber(value)) return "–";
-  if (value === 0) return "0";
+  if (Number.isInteger(value) && Math.abs(value) < 1e5) return String(value).replace("-", "−");
   const size = Math.abs(value);
   let shown;
   if (size >= 1e5 || size < 1e-3) shown = value.toExponential(1);

@@ -54,10 +54,12 @@ function setView() {
 
 function shapeMarkers() {
   const r = radius();
-  const circle = `m${-r},0a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0z`;
+  const round = (s) => `m${-s},0a${s},${s} 0 1 0 ${2 * s},0a${s},${s} 0 1 0 ${-2 * s},0z`;
+  const [circle, dot] = [round(r), round(r / 3)];
   const triangle = `m${-1.15 * r},${-0.8 * r}h${2.3 * r}l${-1.15 * r},${2 * r}z`;
   for (const i of placed) {
-    const shape = map.column && isFailed(map.column, map.column.values[i]) ? triangle : circle;
+    const value = map.column ? map.column.values[i] : null;
+    const shape = !isNumber(value) ? dot : isFailed(map.column, value) ? triangle : circle;
     markers[i].setAttribute("d", `M${page.basins.x[i]},${page.basins.y[i]}${shape}`);
   }
   for (const [mark, basin, more] of [[map.ring, chosen.basin, 1.7], [map.point, map.hover, 2]]) {
@@ -74,17 +76,18 @@ const isFailed = (column, value) =>
   isNumber(value) && (column.kind === "check" ? value === 0 : column.failed !== undefined && value <= column.failed);
 
 async function paintMap() {
+  const ticket = (map.ticket = (map.ticket || 0) + 1);
   const column = await chosenColumn();
-  if (!column) return;
+  if (!column || ticket !== map.ticket) return; // something else was chosen in the meantime
   const scale = scaleOf(column);
   Object.assign(map, { column, scale });
   const weak = new Set(column.weak || []);
   for (const i of placed) {
     const value = column.values[i];
-    let [fill, stroke, width] = ["none", "#9aa5ad", 1];
+    let [fill, stroke, width] = ["#9aa5ad", "none", 0]; // no value: a grey dot
     if (isFailed(column, value)) [fill, stroke, width] = [FAILED, "#3b1a00", 0.8];
     else if (column.kind === "check" && isNumber(value)) [fill, stroke, width] = ["#9dbdd3", "#51697a", 0.7];
-    else if (isNumber(value) && weak.has(i)) [fill, stroke, width] = ["#fff", scale.color(value), 2.2];
+    else if (isNumber(value) && weak.has(i)) [fill, stroke, width] = ["#fff", darker(scale.color(value)), 2.2];
     else if (isNumber(value)) [fill, stroke, width] = [scale.color(value), "#3d4850", 0.6];
     markers[i].setAttribute("fill", fill);
     markers[i].setAttribute("stroke", stroke);
@@ -116,6 +119,9 @@ async function chosenColumn() {
   };
 }
 
+// A ring needs more contrast with the ground than a filled circle.
+const darker = (rgb) => `rgb(${rgb.match(/\d+/g).map((v) => Math.round(0.78 * v)).join(",")})`;
+
 function paintLegend(column, scale, weak) {
   const legend = find("legend");
   legend.replaceChildren();
@@ -132,10 +138,11 @@ function paintLegend(column, scale, weak) {
   const open = placed.filter((i) => weak.has(i)).length;
   if (open) sample(draw("circle", { r: 5, fill: "#fff", stroke: "#55616b", "stroke-width": 2 }), `fewer than 80 % of members agree on the sign (${open})`);
   const none = shown.filter((v) => !isNumber(v)).length;
-  if (none) sample(draw("circle", { r: 5, fill: "none", stroke: "#9aa5ad" }), `no value (${none})`);
+  if (none) sample(draw("circle", { r: 2, fill: "#9aa5ad" }), `no value (${none})`);
   const values = finite(column.values);
   const lost = count - placed.length;
-  find("map-caption").textContent = !values.length ? "No basin has a value." :
+  if (column.kind === "check") find("map-caption").textContent = `The check applies to ${values.length} of ${count} basins.`;
+  else find("map-caption").textContent = !values.length ? "No basin has a value." :
     `${values.length} basins, median ${text(quantile(values, 0.5))}, 10 to 90 %: ${text(quantile(values, 0.1))} to ${text(quantile(values, 0.9))}` +
     (lost ? `; ${lost} not drawn (place not known).` : ".");
 }
