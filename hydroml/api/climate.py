@@ -14,7 +14,7 @@ from hydroml.data.series import load_series
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError, HydromlError, RunError, nearest
 from hydroml.progress import progress_bar
-from hydroml.report.sensitivity_figures import draw_sensitivity
+from hydroml.report.sensitivity.figures import draw_sensitivity
 from hydroml.sensitivity.elasticity import elasticities, has_grid
 from hydroml.sensitivity.gradients import GradientRequest, flow_gradients
 from hydroml.sensitivity.layout import lay_out
@@ -27,7 +27,7 @@ from hydroml.sensitivity.plausibility import (
     plausibility_table,
 )
 from hydroml.sensitivity.response import require_study, why_not_recomputed
-from hydroml.sensitivity.scenarios import DEFAULT_SETS, load_scenarios
+from hydroml.sensitivity.scenario_files import DEFAULT_SETS, load_scenarios
 from hydroml.sensitivity.study import Statics, Study
 from hydroml.sensitivity.training_range import TrainingRange
 from hydroml.sensitivity.truth import TRUTH, require_synthetic, true_response

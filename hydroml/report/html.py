@@ -15,12 +15,12 @@ import pandas as pd
 
 from hydroml.atomic import atomic_path
 from hydroml.errors import RunError
-from hydroml.report.page_blocks import flow_block, response_blocks
-from hydroml.report.page_codec import script_json, short
-from hydroml.report.page_columns import basin_columns, climates
-from hydroml.report.page_map import map_picture
-from hydroml.report.page_read import RunFiles, read_run
-from hydroml.report.page_sections import Sections, sections_of
+from hydroml.report.page.blocks import flow_block, response_blocks
+from hydroml.report.page.codec import script_json, short
+from hydroml.report.page.columns import basin_columns, climates
+from hydroml.report.page.map import map_picture
+from hydroml.report.page.read import RunFiles, read_run
+from hydroml.report.page.sections import Sections, sections_of
 from hydroml.version import __version__
 
 ARRAYS_SIZE = 7_200_000
@@ -71,7 +71,7 @@ def render(runs: Sequence[RunFiles]) -> str:
     Parameters
     ----------
     runs : sequence of RunFiles
-        What `hydroml.report.page_read.read_run` read.
+        What `hydroml.report.page.read.read_run` read.
 
     Returns
     -------

@@ -17,12 +17,6 @@ NONLINEAR = 0.2
 """An answer is flagged where a slope misses it by more than this share of its largest change."""
 DISAGREE = 0.8
 """Members disagree where a smaller share of them has the sign of their mean."""
-SNOW_FRACTION = 0.3
-"""A basin has snow where a larger share of its precipitation falls as snow."""
-WATER_LIMITED = 1.0
-"""A basin is dry where mean potential evaporation over mean precipitation is larger."""
-CLIMATES = ("humid", "humid with snow", "dry", "dry with snow", "unknown")
-"""Labels of `climate_groups`, in the order of tables and legends."""
 
 _EXACT = 1e-6  # grid coordinates closer than this are the same
 
@@ -231,35 +225,6 @@ def response_surface(response: xr.Dataset, basin: str, statistic: str) -> xr.Dat
             "long_name": f"change of {change['statistic_title'].item()}",
         },
     )
-
-
-def climate_groups(response: xr.Dataset) -> xr.DataArray:
-    """Label basins by aridity (`WATER_LIMITED`) and snow fraction (`SNOW_FRACTION`).
-
-    Parameters
-    ----------
-    response : xarray.Dataset
-        With ``aridity`` and ``frac_snow`` (basin), or without.
-
-    Returns
-    -------
-    xarray.DataArray (basin)
-        One of `CLIMATES`; "unknown" where an attribute is missing.
-
-    Examples
-    --------
-    >>> aridity, snow = ("basin", [0.5, 0.5, 2, np.nan]), ("basin", [0, 0.6, 0, 0])
-    >>> groups = climate_groups(xr.Dataset({"aridity": aridity, "frac_snow": snow}))
-    >>> groups.values.tolist()
-    ['humid', 'humid with snow', 'dry', 'unknown']
-    """
-    missing = xr.DataArray(np.full(response.sizes["basin"], np.nan), dims="basin")
-    aridity, snow = (response.get(n, missing) for n in ("aridity", "frac_snow"))
-    group = 2 * (aridity > WATER_LIMITED) + (snow > SNOW_FRACTION)
-    group = group.where(np.isfinite(aridity) & np.isfinite(snow), CLIMATES.index("unknown"))
-    labels = np.array(CLIMATES, dtype=object)[group.values.astype(int)]
-    coords = {"basin": response["basin"]} if "basin" in response.coords else None
-    return xr.DataArray(labels, coords, ("basin",), attrs={"long_name": "climate"})
 
 
 def _near(response: xr.Dataset) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pandas.arrays import BooleanArray
 from torch import nn
 
-from hydroml.sensitivity.elasticity import SNOW_FRACTION, agreement
+from hydroml.sensitivity.climates import SNOW_FRACTION
+from hydroml.sensitivity.elasticity import agreement
 
 NEAR_CEILING = 0.9
 """A highest flow from this share of the model's ceiling on is held down by it."""

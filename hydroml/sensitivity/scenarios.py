@@ -1,27 +1,15 @@
-"""Scenarios of another climate, typed: what is changed, when, and by how much.
+"""Scenarios of another climate, typed: what is changed, when, and by how much."""
 
-A set of scenarios is a YAML file (or a preset). It is read into frozen objects, and the same
-YAML goes into the results.
-"""
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from hydroml.config import Section
-from hydroml.errors import ConfigError, nearest
+from hydroml.errors import ConfigError
 
 BASELINE = "baseline"
 """Name of the unchanged climate, always the first scenario."""
-
-PRESETS = ("grid", "martel", "seasons", "storms")
-DEFAULT_SETS = ("grid", "seasons", "storms")
-"""What is run where no scenario is asked for; the standard scenarios of ``martel`` lie on the
-grid."""
 
 SEASONS = {"DJF": (12, 1, 2), "MAM": (3, 4, 5), "JJA": (6, 7, 8), "SON": (9, 10, 11)}
 
@@ -215,52 +203,6 @@ class ScenarioSet(Section):
         return (*_grid_scenarios(self.grid), *_storm_scenarios(self.storms), *self.scenarios)
 
 
-def load_scenarios(names: Sequence[str | Path] = DEFAULT_SETS) -> tuple[ScenarioSet, ...]:
-    """Read presets and YAML files.
-
-    Parameters
-    ----------
-    names : sequence of str or path-like
-        Each ``grid``, ``martel``, ``seasons``, ``storms`` or a file.
-
-    Returns
-    -------
-    tuple of ScenarioSet
-        With every path of a `FromFile` made absolute.
-
-    Raises
-    ------
-    ConfigError
-        No such preset or file, or a fault in one: the scenario and what is wrong are named.
-
-    Examples
-    --------
-    >>> [s.name for s in load_scenarios(["martel"])[0].expand()]
-    ['p-20%', 'p+20%', 't+3', 't+6']
-    """
-    return tuple(_load(str(name)) for name in dict.fromkeys(map(str, names)))
-
-
-def parse_scenarios(tree: Mapping[str, Any], where: str) -> ScenarioSet:
-    """Validate a plain mapping as read from YAML; `where` is named in errors.
-
-    Raises
-    ------
-    ConfigError
-        Naming the scenario, the key and what is allowed.
-    """
-    try:
-        return ScenarioSet.model_validate(tree)
-    except ValidationError as error:
-        raise _explain(error, tree, where) from None
-
-
-def dump_scenarios(sets: Sequence[ScenarioSet]) -> str:
-    """YAML of some sets, one document each; `yaml.safe_load_all` reads it back."""
-    trees = [s.model_dump(mode="json", exclude_none=True) for s in sets]
-    return yaml.safe_dump_all(trees, sort_keys=False, allow_unicode=True)
-
-
 def all_scenarios(sets: Sequence[ScenarioSet]) -> dict[Scenario, str]:
     """List the baseline and every scenario of the sets, with the name of its set.
 
@@ -285,42 +227,6 @@ def all_scenarios(sets: Sequence[ScenarioSet]) -> dict[Scenario, str]:
                 by_name[scenario.name] = scenario
                 found[scenario] = one.name
     return found
-
-
-def _load(name: str) -> ScenarioSet:
-    if name in PRESETS:
-        text = resources.files("hydroml.sensitivity").joinpath("presets", f"{name}.yaml")
-        return parse_scenarios(yaml.safe_load(text.read_text(encoding="utf-8")), name)
-    file = Path(name).expanduser()
-    if not file.is_file():
-        raise ConfigError(f"There is no preset and no file of scenarios {name}.", _hint(name))
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}", "Mend the line it names.") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file} holds no scenarios.", "Write 'name:' and 'scenarios:' in it.")
-    found = parse_scenarios({"name": file.stem, **tree}, str(file))
-    return _with_absolute_paths(found, file.resolve().parent)
-
-
-def _hint(name: str) -> str:
-    hint = nearest(name, PRESETS)
-    known = f"Presets are {', '.join(PRESETS)}."
-    return f"{hint} {known}" if hint.startswith("Did") else known
-
-
-def _with_absolute_paths(scenarios: ScenarioSet, folder: Path) -> ScenarioSet:
-    def absolute(change: Change) -> Change:
-        if not isinstance(change, FromFile):
-            return change
-        return change.model_copy(update={"path": str(folder / Path(change.path).expanduser())})
-
-    moved = tuple(
-        s.model_copy(update={"changes": tuple(map(absolute, s.changes))})
-        for s in scenarios.scenarios
-    )
-    return scenarios.model_copy(update={"scenarios": moved})
 
 
 def _grid_scenarios(grid: Grid | None) -> list[Scenario]:
@@ -358,47 +264,3 @@ def _storm_scenarios(storms: DesignStorms | None) -> list[Scenario]:
         for antecedent in storms.antecedents
         for depth in storms.depths
     ]
-
-
-_KINDS: dict[str, type[Section]] = {
-    "add": Add,
-    "multiply": Multiply,
-    "intensify": Intensify,
-    "file": FromFile,
-    "storm": Storm,
-}
-
-
-def _explain(error: ValidationError, tree: Mapping[str, Any], where: str) -> ConfigError:
-    errors = error.errors(include_url=False)
-    # a mistyped key shows twice, as unknown and as missing: the first says more
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    path = list(first["loc"])
-    place = where
-    if path[0] == "scenarios" and len(path) > 1:
-        place = f"{where}, scenario {_name_of(tree, int(path[1]))}"
-        path = path[2:]
-    keys = [str(p) for p in path if not isinstance(p, int) and p not in (*_KINDS, "changes")]
-    key = keys[-1] if keys else "changes"
-    if first["type"] == "union_tag_invalid":
-        return ConfigError(
-            f"{place}: unknown kind of change {first['ctx']['tag']!r}.",
-            nearest(str(first["ctx"]["tag"]), list(_KINDS)),
-        )
-    if first["type"] == "extra_forbidden":
-        fields = ScenarioSet.model_fields if place == where else Scenario.model_fields
-        fields = next((_KINDS[str(p)].model_fields for p in path if p in _KINDS), fields)
-        return ConfigError(f"{place}: unknown key {key!r}.", nearest(key, list(fields)))
-    if first["type"] == "missing":
-        return ConfigError(f"{place}: {key!r} is missing.", f"Write '{key}: ...'.")
-    return ConfigError(
-        f"{place}: {key} = {first.get('input')!r} will not do. {first['msg']}.",
-        f"Change {key}; docs/sensitivity.md has examples.",
-    )
-
-
-def _name_of(tree: Mapping[str, Any], number: int) -> str:
-    try:
-        return repr(tree["scenarios"][number]["name"])
-    except (KeyError, TypeError, IndexError):
-        return f"number {number + 1}"

@@ -44,9 +44,11 @@ STATISTICS = {
         Statistic("q99", "mm d-1", "99th percentile of flow", "relative"),
         Statistic("maximum", "mm d-1", "highest flow", "relative"),
         Statistic("annual_max", "mm d-1", "mean annual maximum", "relative"),
-        Statistic("annual_max_date", "d", "mean date of the annual maximum", "date"),
+        Statistic(
+            "annual_max_date", "d", "date of the annual maximum, days since 1 October", "date"
+        ),
         Statistic("low7", "mm d-1", "mean annual 7-day minimum (7Q)", "relative"),
-        Statistic("low7_date", "d", "mean date of the annual 7-day minimum", "date"),
+        Statistic("low7_date", "d", "date of the 7-day minimum, days since 1 October", "date"),
         Statistic("flood2", "mm d-1", "2-year flood", "relative"),
         Statistic("flood10", "mm d-1", "10-year flood", "relative"),
         Statistic("flood50", "mm d-1", "50-year flood", "relative"),

@@ -10,7 +10,8 @@ import xarray as xr
 
 from hydroml.data.series import Days
 from hydroml.sensitivity.physics import Physics
-from hydroml.sensitivity.scenarios import Scenario, ScenarioSet, all_scenarios, dump_scenarios
+from hydroml.sensitivity.scenario_files import dump_scenarios
+from hydroml.sensitivity.scenarios import Scenario, ScenarioSet, all_scenarios
 from hydroml.training.rundir import RunDirectory
 from hydroml.version import __version__
 

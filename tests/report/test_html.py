@@ -16,8 +16,8 @@ from hypothesis.extra.numpy import arrays
 
 from hydroml.errors import RunError
 from hydroml.report.html import write_report
-from hydroml.report.page_codec import pack, script_json, short, unpack
-from hydroml.report.page_map import HEIGHT, WIDTH, map_picture, simplify
+from hydroml.report.page.codec import pack, script_json, short, unpack
+from hydroml.report.page.map import HEIGHT, WIDTH, map_picture, simplify
 from tests.report.sample_runs import sample_run, sample_simulations
 from tests.sensitivity.samples import sample_response
 

@@ -6,20 +6,20 @@ import pytest
 import xarray as xr
 
 from hydroml.errors import RunError
-from hydroml.report import sensitivity_figures
-from hydroml.report.attribute_ranking import attribute_ranking, dominant_attribute
-from hydroml.report.changes import members_disagree, tenths, uniform_scenario
-from hydroml.report.climate import representatives
-from hydroml.report.climate_figures import climate_figure, statics_difference
-from hydroml.report.input_lags import input_lags
-from hydroml.report.plausibility_figures import fails, outside_training, plausibility
-from hydroml.report.response_surfaces import response_surfaces
-from hydroml.report.seasonal import seasonal_changes
-from hydroml.report.sensitivity_figures import draw_sensitivity
-from hydroml.report.sensitivity_maps import elasticity_maps, low_flow_map
+from hydroml.report.sensitivity import figures as sensitivity_figures
+from hydroml.report.sensitivity.attribute_ranking import attribute_ranking, dominant_attribute
+from hydroml.report.sensitivity.changes import members_disagree, tenths, uniform_scenario
+from hydroml.report.sensitivity.climate_groups import climate_figure, statics_difference
+from hydroml.report.sensitivity.climates import representatives
+from hydroml.report.sensitivity.elasticity_maps import elasticity_maps, low_flow_map
+from hydroml.report.sensitivity.figures import draw_sensitivity
+from hydroml.report.sensitivity.input_lags import input_lags
+from hydroml.report.sensitivity.plausibility import fails, outside_training, plausibility
+from hydroml.report.sensitivity.response_surfaces import response_surfaces
+from hydroml.report.sensitivity.seasonal import seasonal_changes
+from hydroml.report.sensitivity.storms import storms
+from hydroml.report.sensitivity.truth import truth_figure
 from hydroml.report.sheet import about_run, open_sheet
-from hydroml.report.storm_figure import storms
-from hydroml.report.truth_figure import truth_figure
 from tests.sensitivity.samples import sample_elasticity, sample_plausibility, sample_response
 
 MAPS = {

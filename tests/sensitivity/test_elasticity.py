@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydroml.errors import ConfigError
+from hydroml.sensitivity.climates import climate_groups
 from hydroml.sensitivity.elasticity import (
     DISAGREE,
     agreement,
-    climate_groups,
     elasticities,
     has_grid,
     response_surface,

@@ -17,7 +17,7 @@ from hydroml.sensitivity.members import open_members
 from hydroml.sensitivity.parts import respond_in_parts
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.response import require_study, respond, why_not_recomputed
-from hydroml.sensitivity.scenarios import load_scenarios, parse_scenarios
+from hydroml.sensitivity.scenario_files import load_scenarios, parse_scenarios
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.study import Study
 from hydroml.training.rundir import RunDirectory

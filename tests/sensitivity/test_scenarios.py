@@ -6,17 +6,14 @@ import pytest
 import yaml
 
 from hydroml.errors import ConfigError
-from hydroml.sensitivity.scenarios import (
+from hydroml.sensitivity.scenario_files import (
     DEFAULT_SETS,
     PRESETS,
-    Add,
-    Multiply,
-    Scenario,
-    all_scenarios,
     dump_scenarios,
     load_scenarios,
     parse_scenarios,
 )
+from hydroml.sensitivity.scenarios import Add, Multiply, Scenario, all_scenarios
 
 
 def one(*changes: dict, name: str = "mine") -> dict:

@@ -7,7 +7,7 @@ import xarray as xr
 from hydroml.data.synthetic import generate, simulate_truth
 from hydroml.errors import ConfigError
 from hydroml.sensitivity.physics import Physics
-from hydroml.sensitivity.scenarios import load_scenarios
+from hydroml.sensitivity.scenario_files import load_scenarios
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.study import Study
 from hydroml.sensitivity.truth import true_response

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hydroml.report.page_codec import pack, short
-from hydroml.report.page_columns import palette_of
-from hydroml.report.page_read import RunFiles
+from hydroml.report.page.codec import pack, short
+from hydroml.report.page.columns import palette_of
+from hydroml.report.page.read import RunFiles
 from hydroml.sensitivity.statistics import STATISTICS
 
 Blocks = dict[str, str]

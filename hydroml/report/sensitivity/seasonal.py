@@ -8,8 +8,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hydroml.report.changes import member_mean, uniform_scenario
-from hydroml.report.climate import RULE, Chosen, representatives
+from hydroml.report.sensitivity.changes import member_mean, uniform_scenario
+from hydroml.report.sensitivity.climates import RULE, Chosen, representatives
 from hydroml.report.sheet import open_sheet, say_missing
 from hydroml.report.style import CYCLE, INK, tidy
 
@@ -48,7 +48,7 @@ def seasonal_changes(
     response : xarray.Dataset
         Layout of ``response.nc``, with ``regime`` (scenario, basin, month, member).
     chosen : sequence of Chosen, optional
-        A panel each; by default `hydroml.report.climate.representatives`.
+        A panel each; by default `hydroml.report.sensitivity.climates.representatives`.
     about : str
         Run and period.
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from hydroml.report.page_facts import facts_table, log_list, notes_list, scores_table, subtitle
-from hydroml.report.page_markup import table
-from hydroml.report.page_read import RunFiles
-from hydroml.report.page_sensitivity import (
+from hydroml.report.page.facts import facts_table, log_list, notes_list, scores_table, subtitle
+from hydroml.report.page.markup import table
+from hydroml.report.page.read import RunFiles
+from hydroml.report.page.sensitivity import (
     check_tables,
     gradient_bars,
     physics_text,

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from hydroml.report.category_map import draw_categories
-from hydroml.report.changes import disagrees, member_mean, tenths
+from hydroml.report.sensitivity.changes import disagrees, member_mean, tenths
 from hydroml.report.sheet import open_sheet, say_basins
 from hydroml.report.style import CYCLE, INK, tidy
 from hydroml.sensitivity.elasticity import DISAGREE

@@ -5,10 +5,11 @@ from html import escape
 
 import pandas as pd
 
-from hydroml.report.page_columns import checks_of, evidence_of
-from hydroml.report.page_markup import bars, missing, spelled, table
-from hydroml.report.page_read import RunFiles
-from hydroml.sensitivity.elasticity import CLIMATES, DISAGREE, climate_groups
+from hydroml.report.page.columns import checks_of, evidence_of
+from hydroml.report.page.markup import bars, missing, spelled, table
+from hydroml.report.page.read import RunFiles
+from hydroml.sensitivity.climates import CLIMATES, climate_groups
+from hydroml.sensitivity.elasticity import DISAGREE
 from hydroml.sensitivity.ranking import attribute_ranking
 from hydroml.sensitivity.statistics import STATISTICS
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hydroml.report.changes import member_mean, tenths
+from hydroml.report.sensitivity.changes import member_mean, tenths
 from hydroml.report.sheet import open_sheet, say_basins, say_missing, spell_units
 from hydroml.report.style import CYCLE, INK, tidy
 

@@ -9,18 +9,18 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from hydroml.errors import RunError
-from hydroml.report.attribute_ranking import attribute_ranking, dominant_attribute
-from hydroml.report.climate_figures import climate_figure, statics_difference
 from hydroml.report.figures import is_synthetic
-from hydroml.report.input_lags import input_lags
-from hydroml.report.plausibility_figures import outside_training, plausibility
-from hydroml.report.response_surfaces import response_surfaces
-from hydroml.report.seasonal import seasonal_changes
-from hydroml.report.sensitivity_maps import elasticity_maps, low_flow_map
+from hydroml.report.sensitivity.attribute_ranking import attribute_ranking, dominant_attribute
+from hydroml.report.sensitivity.climate_groups import climate_figure, statics_difference
+from hydroml.report.sensitivity.elasticity_maps import elasticity_maps, low_flow_map
+from hydroml.report.sensitivity.input_lags import input_lags
+from hydroml.report.sensitivity.plausibility import outside_training, plausibility
+from hydroml.report.sensitivity.response_surfaces import response_surfaces
+from hydroml.report.sensitivity.seasonal import seasonal_changes
+from hydroml.report.sensitivity.storms import storms
+from hydroml.report.sensitivity.truth import truth_figure
 from hydroml.report.sheet import about_run
-from hydroml.report.storm_figure import storms
 from hydroml.report.style import mark_synthetic, save
-from hydroml.report.truth_figure import truth_figure
 
 Drawn = Iterator[tuple[str, Figure | None]]
 

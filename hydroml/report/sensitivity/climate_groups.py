@@ -10,8 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hydroml.report.changes import SHORT, change_units, changes, member_mean, uniform_scenario
-from hydroml.report.climate import COLOURS, RULE, groups_present
+from hydroml.report.sensitivity.changes import (
+    SHORT,
+    change_units,
+    changes,
+    member_mean,
+    uniform_scenario,
+)
+from hydroml.report.sensitivity.climates import COLOURS, RULE, groups_present
 from hydroml.report.sheet import open_sheet, say_missing
 from hydroml.report.style import GREY, INK, tidy
 

@@ -9,9 +9,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from hydroml.evaluation.metrics import COLUMNS as SCORES
-from hydroml.report.page_codec import short
-from hydroml.report.page_read import RunFiles
-from hydroml.sensitivity.elasticity import DISAGREE, climate_groups
+from hydroml.report.page.codec import short
+from hydroml.report.page.read import RunFiles
+from hydroml.sensitivity.climates import climate_groups
+from hydroml.sensitivity.elasticity import DISAGREE
 from hydroml.sensitivity.statistics import STATISTICS
 
 _ATTRIBUTES = {

@@ -8,7 +8,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hydroml.report.changes import (
+from hydroml.report.maps import draw_map, symmetric_limits
+from hydroml.report.sensitivity.changes import (
     change_label,
     changes,
     disagrees,
@@ -16,7 +17,6 @@ from hydroml.report.changes import (
     members_disagree,
     uniform_scenario,
 )
-from hydroml.report.maps import draw_map, symmetric_limits
 from hydroml.report.sheet import say_basins
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hydroml.report.changes import SHORT, change_units
+from hydroml.report.sensitivity.changes import SHORT, change_units
 from hydroml.report.sheet import open_sheet, say_basins, say_missing
 from hydroml.report.style import CYCLE, GREY, INK, tidy
 

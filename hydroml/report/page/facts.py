@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from hydroml.config import TrainConfig
-from hydroml.report.page_markup import listed, missing, table
-from hydroml.report.page_read import RunFiles
+from hydroml.report.page.markup import listed, missing, table
+from hydroml.report.page.read import RunFiles
 from hydroml.training.rundir import RunFacts
 
 _SHOWN = ("NSE", "KGE", "alpha", "beta", "FHV", "FLV")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hydroml.report.sheet import say_basins
 from hydroml.report.style import CYCLE, GREY
-from hydroml.sensitivity.elasticity import CLIMATES, SNOW_FRACTION, WATER_LIMITED, climate_groups
+from hydroml.sensitivity.climates import CLIMATES, SNOW_FRACTION, WATER_LIMITED, climate_groups
 
 UNKNOWN = CLIMATES[-1]
 COLOURS = dict(zip(CLIMATES, (CYCLE[2], CYCLE[0], CYCLE[1], CYCLE[4], GREY), strict=True))

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
-from hydroml.report.changes import SHORT, change_units
-from hydroml.report.climate import RULE, Chosen, representatives
 from hydroml.report.maps import symmetric_limits
+from hydroml.report.sensitivity.changes import SHORT, change_units
+from hydroml.report.sensitivity.climates import RULE, Chosen, representatives
 from hydroml.report.sheet import open_sheet, say_missing
 from hydroml.report.style import INK
 from hydroml.sensitivity.elasticity import response_surface
@@ -34,7 +34,7 @@ def response_surfaces(
     response : xarray.Dataset
         Layout of ``response.nc``.
     chosen : sequence of Chosen, optional
-        A column each; by default `hydroml.report.climate.representatives`.
+        A column each; by default `hydroml.report.sensitivity.climates.representatives`.
     about : str
         Run and period.
 

@@ -1,0 +1,1 @@
+"""The parts of ``report.html``: what is read, packed and written."""

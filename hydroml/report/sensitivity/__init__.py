@@ -1,0 +1,1 @@
+"""Maps and figures of a study of sensitivity, one question a page."""
