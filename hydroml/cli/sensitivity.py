@@ -114,11 +114,16 @@ def print_response(folder: Path) -> None:
     import xarray as xr
     from rich.console import Console
 
+    from hydroml.report.sensitivity.plausibility import CHECKS, fails
+
     with xr.open_dataset(folder / "response.nc") as response:
         Console().print(_table(response))
     checks = pd.read_csv(folder / "plausibility.csv", dtype={"gauge_id": str})
-    failed = int((checks["failed_checks"] > 0).sum())
-    click.echo(f"Basins that fail a check of plausibility: {failed} of {len(checks)}")
+    click.echo("Basins that fail a check of plausibility, of those it could be made for:")
+    for check, meaning in CHECKS.items():
+        failed, made = fails(checks, check)
+        if made:
+            click.echo(f"  {failed:5d} of {made:5d}  {meaning}")
     click.echo(f"Written to {folder}:")
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name}")

@@ -46,6 +46,7 @@ def test_one_command_makes_tables_and_maps(command, run):
         assert [d["name"] for d in documents] == ["grid", "seasons", "storms"]
         assert list(yaml.safe_load_all((folder / "scenarios.yaml").read_text())) == documents
     assert "SYNTHETIC DATA" in out
+    assert "of     4  less mean flow although wetter" in out
     table = pd.read_csv(folder / "elasticity.csv", dtype={"gauge_id": str})
     assert set(table["gauge_id"]) == {"01000000", "02000000", "03000000", "04000000"}
     assert not list(run.glob(".sensitivity*"))  # parts are gone

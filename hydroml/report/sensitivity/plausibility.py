@@ -14,7 +14,7 @@ from hydroml.report.style import FAILED, INK, tidy
 
 Flags = NDArray[np.bool_]
 
-_CHECKS = {
+CHECKS = {
     "wetter_means_more": "less mean flow although wetter",
     "below_precipitation": "more flow than precipitation",
     "below_ceiling": "near the highest flow the model can give",
@@ -53,7 +53,7 @@ def plausibility(response: xr.Dataset, table: pd.DataFrame, *, about: str = "") 
     basins = response["basin"].values.astype(str)
     shown = table.reindex(basins)
     failed = shown["failed_checks"].to_numpy(float, copy=True)
-    failed[~np.any([_made(shown, check) for check in _CHECKS if check in shown], axis=0)] = np.nan
+    failed[~np.any([_made(shown, check) for check in CHECKS if check in shown], axis=0)] = np.nan
     if not np.isfinite(failed).any():
         return None
     mapped = _has_places(response)
@@ -181,7 +181,7 @@ def _words(table: pd.DataFrame, column: str) -> NDArray[np.str_]:
 def _draw_checks(axes: Axes, table: pd.DataFrame) -> None:
     tidy(axes)
     axes.grid(visible=False, axis="y")
-    names = [check for check in _CHECKS if check in table]
+    names = [check for check in CHECKS if check in table]
     counts = [fails(table, check) for check in names]
     shares = [100 * failed / made if made else 0.0 for failed, made in counts]
     lines = range(len(names))
@@ -189,7 +189,7 @@ def _draw_checks(axes: Axes, table: pd.DataFrame) -> None:
     for line, share, (failed, made) in zip(lines, shares, counts, strict=True):
         text = f" {failed} of {made}" if made else " could not be checked"
         axes.text(share, line, text, va="center", fontsize=9, color=INK)
-    axes.set_yticks(lines, [_CHECKS[check] for check in names])
+    axes.set_yticks(lines, [CHECKS[check] for check in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, max(1.3 * max(shares, default=0), 10))
     axes.set_xlabel("basins that fail a check [% of those it could be made for]", fontsize=9)
