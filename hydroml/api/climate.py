@@ -1,6 +1,7 @@
 """Climate sensitivity from Python: scenarios, statistics, gradients, checks, files and maps."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -157,21 +158,26 @@ def analyse_sensitivity_into(
     with atomic_path(folder) as scratch:
         scratch.mkdir()
         names = ["response.nc", "response_recomputed.nc"]
-        responses = [_respond(subject, members, study, folder, scheduler) for study in studies]
+        seen = _training_range(subject)
+        responses = [_respond(subject, members, s, seen, folder, scheduler) for s in studies]
         for response, name in zip(responses, names, strict=False):
             _write_netcdf(response, scratch / name)
         _write_tables(responses[0], scratch)
         if gradients:
-            _write_netcdf(_gradients(subject), scratch / "gradients.nc")
+            kept = _parts_folder(folder, first, subject) / "gradients.nc"
+            _write_netcdf(_once(kept, lambda: _gradients(subject)), scratch / "gradients.nc")
         if truth != "none":
             known = (
                 studies[0] if truth == "all" else replace(first, sets=load_scenarios(["martel"]))
             )
-            _write_truth(subject, known, responses[0], scratch)
+            kept = _parts_folder(folder, known, subject) / "truth.nc"
+            true = _once(kept, lambda: _truth(subject, known))
+            _write_netcdf(true, scratch / "truth.nc")
+            compare_with_truth(responses[0], true).to_csv(scratch / "truth.csv", index=False)
         (scratch / "scenarios.yaml").write_text(first.describe(), encoding="utf-8")
         draw_sensitivity(scratch)
-    for study in studies:
-        _remove_parts(_parts_folder(folder, study, subject))
+    for parts in folder.parent.glob(f".{folder.name}-*"):  # of studies given up before, too
+        shutil.rmtree(parts, ignore_errors=True)
     return folder
 
 
@@ -201,7 +207,12 @@ def _statics(wanted: str, members: Sequence[Member], dataset: xr.Dataset) -> tup
 
 
 def _respond(
-    subject: Subject, members: Sequence[Member], study: Study, folder: Path, scheduler: str | None
+    subject: Subject,
+    members: Sequence[Member],
+    study: Study,
+    training_range: TrainingRange | None,
+    folder: Path,
+    scheduler: str | None,
 ) -> xr.Dataset:
     """Compute one study; what an interrupted one has left is used."""
     inputs, _ = inputs_of(members)
@@ -211,7 +222,7 @@ def _respond(
             subject.runs,
             subject.dataset,
             study,
-            _training_range(subject),
+            training_range,
             _parts_folder(folder, study, subject),
             subject.device,
             store=subject.store,
@@ -233,12 +244,6 @@ def _respond(
 
 def _parts_folder(folder: Path, study: Study, subject: Subject) -> Path:
     return folder.parent / f".{folder.name}-{study.mark(subject.runs, subject.dataset)}"
-
-
-def _remove_parts(folder: Path) -> None:
-    for part in folder.glob("part*.nc"):
-        part.unlink()
-    folder.rmdir()
 
 
 def _training_range(subject: Subject) -> TrainingRange | None:
@@ -278,15 +283,23 @@ def _gradients(subject: Subject) -> xr.Dataset:
     return found.assign_attrs(_facts(subject))
 
 
-def _write_truth(subject: Subject, study: Study, response: xr.Dataset, folder: Path) -> None:
+def _truth(subject: Subject, study: Study) -> xr.Dataset:
     series = len(study.scenarios) * len(study.basins)
     with progress_bar("The true response", series, "series") as advance:
         numbers = true_response(subject.dataset, study, on_progress=advance)
-    laid_out = lay_out(
+    return lay_out(
         numbers, study, subject.dataset, members=[TRUTH], inputs=[], attrs=_facts(subject)
     )
-    _write_netcdf(laid_out, folder / "truth.nc")
-    compare_with_truth(response, laid_out).to_csv(folder / "truth.csv", index=False)
+
+
+def _once(path: Path, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """Compute what an interrupted study has not left at `path`, and leave it there."""
+    if not path.is_file():
+        found = compute()
+        with atomic_path(path) as scratch:
+            _write_netcdf(found, scratch)
+    with xr.open_dataset(path) as kept:
+        return kept.load()
 
 
 def _facts(subject: Subject) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """``hydroml sensitivity``: how floods and low flows answer to another climate."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,23 +89,27 @@ def sensitivity(
     from hydroml import api
     from hydroml.sensitivity.physics import Physics
 
-    folder = api.analyse_sensitivity_into(
-        runs,
-        scenarios,
-        period=period,
-        data=data,
-        basins=basins,
-        statics=statics,
-        physics=Physics.model_validate(
-            {"vapour_pressure": vapour_pressure, "potential_evaporation": potential_evaporation}
-        ),
-        gradients=gradients,
-        truth="all" if truth else "none",
-        scheduler=scheduler,
-        device=device,
-        out=out,
-        allow_missing=allow_missing,
-    )
+    try:
+        folder = api.analyse_sensitivity_into(
+            runs,
+            scenarios,
+            period=period,
+            data=data,
+            basins=basins,
+            statics=statics,
+            physics=Physics.model_validate(
+                {"vapour_pressure": vapour_pressure, "potential_evaporation": potential_evaporation}
+            ),
+            gradients=gradients,
+            truth="all" if truth else "none",
+            scheduler=scheduler,
+            device=device,
+            out=out,
+            allow_missing=allow_missing,
+        )
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on where it stopped.", err=True)
+        sys.exit(130)
     print_response(folder)
 
 

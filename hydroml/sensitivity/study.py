@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import xarray as xr
@@ -11,7 +12,7 @@ import xarray as xr
 from hydroml.data.series import Days
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.scenario_files import dump_scenarios
-from hydroml.sensitivity.scenarios import Scenario, ScenarioSet, all_scenarios
+from hydroml.sensitivity.scenarios import FromFile, Scenario, ScenarioSet, all_scenarios
 from hydroml.training.rundir import RunDirectory
 from hydroml.version import __version__
 
@@ -65,8 +66,19 @@ class Study:
             json.dumps([*self.basins, *map(str, self.period), self.statics]),
             str(dataset.attrs.get("fingerprint", "")),
         ]
+        for scenario in self.scenarios:
+            parts += [_version_of(c.path) for c in scenario.changes if isinstance(c, FromFile)]
         digest = hashlib.sha256("\n".join(parts).encode())
         for run in runs:
             digest.update(run.path.name.encode())
             digest.update(run.last_weights().read_bytes())
         return digest.hexdigest()[:16]
+
+
+def _version_of(path: str) -> str:
+    """Size and time of a file: what is written to it later is another study."""
+    try:
+        state = Path(path).stat()
+    except FileNotFoundError:
+        return ""
+    return f"{state.st_size} {state.st_mtime_ns}"

@@ -79,6 +79,27 @@ def test_an_interrupted_command_goes_on_and_replaces_nothing_before(command, run
 
 
 @pytest.mark.usefixtures("no_maps")
+def test_gradients_survive_an_interruption(command, run, monkeypatch):
+    words = ("sensitivity", run, "--scenarios", "martel", "--gradients", "--device", "cpu")
+    compute, done = climate.flow_gradients, []
+    monkeypatch.setattr(
+        climate, "flow_gradients", lambda *a, **k: [compute(*a, **k), done.append(1)][0]
+    )
+
+    def interrupted(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(climate, "draw_sensitivity", interrupted)
+    code, _, err = command(*words)
+    assert (code, "The same command goes on" in err) == (130, True)
+    monkeypatch.setattr(climate, "draw_sensitivity", lambda folder: [])
+    assert command(*words)[0] == 0
+    assert len(done) == 1
+    assert (run / "sensitivity" / "gradients.nc").is_file()
+    assert not list(run.glob(".sensitivity*"))
+
+
+@pytest.mark.usefixtures("no_maps")
 def test_members_of_an_ensemble_are_told_apart(command, run):
     shutil.copytree(run, run.with_name("other"))
     code, out, err = command(
