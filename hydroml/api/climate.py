@@ -46,7 +46,7 @@ Truth = Literal["none", "standard", "all"]
 
 def analyse_sensitivity(
     runs: PathLike | Sequence[PathLike],
-    scenarios: str | Sequence[PathLike] = DEFAULT_SETS,
+    scenarios: PathLike | Sequence[PathLike] = DEFAULT_SETS,
     *,
     period: str = "test",
     data: PathLike | None = None,
@@ -68,7 +68,7 @@ def analyse_sensitivity(
     ----------
     runs : path-like or sequence of path-like
         Run directories; several are an ensemble whose members are told apart.
-    scenarios : str or sequence of path-like
+    scenarios : path-like or sequence of path-like
         Presets (``grid``, ``martel``, ``seasons``, ``storms``) and YAML files.
     period : str
         ``test``, ``train``, ``validation`` or ``FROM..TO``: the years whose weather is changed.
@@ -127,7 +127,7 @@ def analyse_sensitivity(
 
 def analyse_sensitivity_into(
     runs: PathLike | Sequence[PathLike],
-    scenarios: str | Sequence[PathLike] = DEFAULT_SETS,
+    scenarios: PathLike | Sequence[PathLike] = DEFAULT_SETS,
     *,
     period: str = "test",
     data: PathLike | None = None,
@@ -142,7 +142,7 @@ def analyse_sensitivity_into(
     allow_missing: bool = False,
 ) -> Path:
     """Do what `analyse_sensitivity` does; return the folder written to."""
-    sets = load_scenarios([scenarios] if isinstance(scenarios, str) else list(scenarios))
+    sets = load_scenarios([scenarios] if isinstance(scenarios, str | Path) else scenarios)
     subject = open_subject(
         runs, period=period, data=data, basins=basins, device=device, allow_missing=allow_missing
     )
