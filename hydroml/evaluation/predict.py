@@ -12,10 +12,9 @@ from hydroml.training.device import autocast
 
 Array = NDArray[np.float32]
 
-BASINS_PER_BATCH = 128
-DAYS_PER_PIECE = 512
-DAYS_PER_PIECE_CPU = 32
-"""On a CPU the gates of so many days stay in its cache: 1.6 times as fast as 512."""
+BATCH_ON_CPU = (128, 32)
+"""Series simulated side by side and days in one call: their gates stay in the cache."""
+BATCH_ELSEWHERE = (4096, 512)
 WINDOWS_PER_BATCH = 1024
 
 
@@ -31,7 +30,7 @@ def predict_continuous(
 ) -> Array:
     """Simulate whole series in one pass, the state carried from piece to piece.
 
-    Memory is bounded by `BASINS_PER_BATCH` and `DAYS_PER_PIECE`, whatever the length.
+    Memory is bounded by `BATCH_ON_CPU` or `BATCH_ELSEWHERE`, whatever the length.
 
     Parameters
     ----------
@@ -54,8 +53,8 @@ def predict_continuous(
         Standardised discharge, (B, T).
     """
     y = np.empty(x_d.shape[:2], dtype="float32")
-    piece_days = DAYS_PER_PIECE_CPU if device.type == "cpu" else DAYS_PER_PIECE
-    for rows in _batches(len(x_d), BASINS_PER_BATCH):
+    side_by_side, piece_days = BATCH_ON_CPU if device.type == "cpu" else BATCH_ELSEWHERE
+    for rows in _batches(len(x_d), side_by_side):
         statics = torch.from_numpy(x_s[rows]).to(device)
         state = None
         for days in _batches(x_d.shape[1], piece_days):

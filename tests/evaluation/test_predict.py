@@ -28,8 +28,7 @@ def whole(model, x_d, x_s):
 @models
 def test_continuous_in_pieces_equals_one_pass(name, monkeypatch):
     model, x_d, x_s = model_and_inputs(name)
-    monkeypatch.setattr(predict, "BASINS_PER_BATCH", 2)
-    monkeypatch.setattr(predict, "DAYS_PER_PIECE", 7)
+    monkeypatch.setattr(predict, "BATCH_ON_CPU", (2, 7))
     found = predict_continuous(model, x_d, x_s, CPU)
     np.testing.assert_allclose(found, whole(model, x_d, x_s), atol=1e-6)
 
@@ -60,7 +59,7 @@ def test_windows_agree_with_one_pass_where_memory_is_shorter_than_the_window():
 
 def test_progress_counts_every_basin_once(monkeypatch):
     model, x_d, x_s = model_and_inputs("ealstm", basins=5, days=12)
-    monkeypatch.setattr(predict, "BASINS_PER_BATCH", 2)
+    monkeypatch.setattr(predict, "BATCH_ON_CPU", (2, 32))
     told: list[int] = []
     predict_continuous(model, x_d, x_s, CPU, on_progress=told.append)
     assert told == [2, 2, 1]

@@ -1,5 +1,6 @@
 """Scenarios: YAML in, typed objects, the same YAML out; faults named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,12 @@ def test_what_is_no_scenario_file(text: str | None, says: str, tmp_path: Path) -
         file.write_text(text)
     with pytest.raises(ConfigError, match=says):
         load_scenarios([file if text is not None else "gird"])
+
+
+def test_the_example_of_the_documentation_is_a_set() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "sensitivity.md"
+    (block,) = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    found = parse_scenarios(yaml.safe_load(block), "docs")
+    kinds = {change.kind for s in found.expand() for change in s.changes}
+    assert kinds == {"add", "multiply", "intensify", "file", "storm"}
+    assert len(all_scenarios([found])) == 1 + 5 + 8 + 4
