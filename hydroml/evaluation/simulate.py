@@ -79,7 +79,8 @@ def simulate_runs(
         ``qobs`` (basin, time) and ``qsim`` (basin, time), for several runs (basin, time,
         member), both [mm d-1], with CF attributes. Simulated discharge is clipped at 0, and
         NaN where inputs of the days before are missing. ``prcp`` (basin, time) [mm d-1] where
-        the run has precipitation among its inputs.
+        the run has precipitation among its inputs. Place, name and the first run's attributes
+        of the basins are coordinates.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def simulate_runs(
         },
         attrs=_provenance(runs, dataset, request),
     )
-    for name in KEPT_ATTRIBUTES:
+    for name in dict.fromkeys((*KEPT_ATTRIBUTES, *runs[0].scaler().static)):
         if name in dataset:
             kept = dataset[name].sel(basin=series.basins).compute()
             result = result.assign_coords({name: kept.variable})

@@ -32,6 +32,7 @@ def test_page_of_a_run(command, studied):
     text = page.read_text(encoding="utf-8")
     assert "SYNTHETIC DATA" in text
     assert "01000000" in text
+    assert "recession" in text  # an attribute the run reads
     assert "http://" not in text.replace("http://www.w3.org", "")
 
 

@@ -94,6 +94,12 @@ def test_files_follow_the_conventions_and_say_synthetic(evaluated, tiny_run):
     assert summary["median"]["NSE"] == pytest.approx(table["NSE"].median())
 
 
+def test_the_attributes_the_run_reads_are_beside_its_discharge(evaluated):
+    found, truth = opened(evaluated), tiny_dataset()
+    for name in ("recession", "area_gages2"):
+        np.testing.assert_allclose(found[name], truth[name], rtol=1e-6)
+
+
 def test_the_continuous_pass_is_the_models_own(evaluated, tiny_run):
     # in plain torch: a year of lead, standardise, one forward pass, back to mm d-1, clip at 0
     run = RunDirectory(tiny_run)

@@ -105,15 +105,17 @@ def _scores(table: pd.DataFrame) -> Iterator[Column]:
 
 
 def _attributes(run: RunFiles) -> Iterator[Column]:
-    for name, values in _numbers_of_basins(run.sensitivity.get("response")):
+    sources = (run.simulations, run.sensitivity.get("response"))
+    found = {n: v for source in sources for n, v in _numbers_of_basins(source)}
+    for name, values in found.items():
         units, title = _ATTRIBUTES.get(name, (values.attrs.get("units", ""), name))
         yield _column(name, "Attributes", title, units, values.to_series())
 
 
-def _numbers_of_basins(response: xr.Dataset | None) -> Iterator[tuple[str, xr.DataArray]]:
-    if response is None:
+def _numbers_of_basins(source: xr.Dataset | None) -> Iterator[tuple[str, xr.DataArray]]:
+    if source is None:
         return
-    for name, values in response.coords.items():
+    for name, values in source.coords.items():
         numeric = values.dims == ("basin",) and values.dtype.kind in "fiu"
         if numeric and name not in _NOT_ATTRIBUTES:
             yield str(name), values.reset_coords(drop=True)
