@@ -145,7 +145,7 @@ def demo_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("demo") / "out"
 
 
-def test_demo_goes_from_nothing_to_maps_and_says_synthetic(command, demo_folder):
+def test_demo_goes_from_nothing_to_a_page_and_says_synthetic(command, demo_folder):
     code, out, err = command("demo", "--basins", 8, "--epochs", 1, "--out", demo_folder)
     assert code == 0, err
     assert "SYNTHETIC DATA: 8 basins" in out
@@ -154,6 +154,11 @@ def test_demo_goes_from_nothing_to_maps_and_says_synthetic(command, demo_folder)
     assert {"metrics.csv", "summary.json", "simulations.nc"} <= written
     assert {"nse_map.png", "nse_distribution.png", "hydrographs.png"} <= written
     assert all(f"  {name}\n" in out for name in written)
+    studied = {p.name for p in (run / "sensitivity").iterdir()}
+    assert {"response.nc", "elasticity.csv", "gradients.nc", "truth.csv", "truth.png"} <= studied
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC DATA" in page
+    assert f"Open {run / 'report.html'} in a browser" in out
     assert RunDirectory.open(run).facts().synthetic
 
 
