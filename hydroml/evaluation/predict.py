@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hydroml.evaluation.cores import every_core
 from hydroml.progress import Advance, silent
 from hydroml.training.device import autocast
 
@@ -18,7 +19,6 @@ BATCH_ELSEWHERE = (4096, 512)
 WINDOWS_PER_BATCH = 1024
 
 
-@torch.inference_mode()
 def predict_continuous(
     model: nn.Module,
     x_d: Array,
@@ -54,7 +54,9 @@ def predict_continuous(
     """
     y = np.empty(x_d.shape[:2], dtype="float32")
     side_by_side, piece_days = BATCH_ON_CPU if device.type == "cpu" else BATCH_ELSEWHERE
-    for rows in _batches(len(x_d), side_by_side):
+
+    @torch.inference_mode()
+    def simulate(rows: slice) -> None:
         statics = torch.from_numpy(x_s[rows]).to(device)
         state = None
         for days in _batches(x_d.shape[1], piece_days):
@@ -63,6 +65,9 @@ def predict_continuous(
                 y_hat, state = model(piece, statics, state)
             y[rows, days] = y_hat.float().cpu().numpy()
         on_progress(rows.stop - rows.start)
+
+    with every_core(device) as run:
+        run(simulate, _batches(len(x_d), side_by_side))
     return y
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError
+from hydroml.evaluation.cores import every_core
 from hydroml.evaluation.simulate import GAUGE_ID, KEPT_ATTRIBUTES, LEAD_DAYS, to_discharge
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.backward import (
@@ -28,7 +29,6 @@ from hydroml.sensitivity.backward import (
     frozen,
     mean_gradients,
 )
-from hydroml.sensitivity.cores import every_core
 from hydroml.sensitivity.flow_days import KINDS, choose_days
 from hydroml.sensitivity.ranking import importance
 from hydroml.training.rundir import RunDirectory

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import load_series
 from hydroml.errors import ConfigError
+from hydroml.evaluation.cores import every_core
 from hydroml.evaluation.simulate import LEAD_DAYS
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.climate_attributes import (
@@ -16,7 +17,6 @@ from hydroml.sensitivity.climate_attributes import (
     climatic,
     recomputed_attributes,
 )
-from hydroml.sensitivity.cores import every_core
 from hydroml.sensitivity.extremes import (
     Thresholds,
     extreme_statistics,
