@@ -1,5 +1,7 @@
 """The engine against the plain way: perturb the store, simulate, sum up."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +156,17 @@ def test_other_weights_basins_or_scenarios_are_another_study(
     assert study.mark([run], dataset) in marks
 
 
-def test_a_dask_cluster_gives_the_same_bytes(
+@pytest.fixture
+def kept_environment() -> Iterator[None]:
+    """A LocalCluster leaves OMP_NUM_THREADS=1 and more behind, for every process after it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("kept_environment")
+def test_a_dask_cluster_gives_the_same_numbers(
     dataset: xr.Dataset, tiny_run: Path, tiny_store: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -42,8 +42,8 @@ def truth_figure(
         "Does the model's answer match the true one?", about=about,
         caption=f"Up to {say_basins(most)}, {scenarios}; truth: the hydrological model that "
         "made the data, rerun under each scenario. Above: median change of basins, a point a "
-        "scenario; on the dotted line both agree; blue: those below. Below: Spearman's rank "
-        "correlation of changes over basins.",
+        "scenario, blue where it is named below; on the dotted line both agree. Lower panels: "
+        "Spearman's rank correlation of changes over basins.",
         body=(9.6, 3.3 + 0.21 * len(shown)), constrained=True,
     )  # fmt: skip
     panels = sheet.figure.subplots(
