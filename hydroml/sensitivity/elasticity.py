@@ -194,8 +194,25 @@ def response_surface(response: xr.Dataset, basin: str, statistic: str) -> xr.Dat
 
     Examples
     --------
-    >>> response = xr.open_dataset("runs/a/sensitivity/response.nc")  # doctest: +SKIP
-    >>> response_surface(response, "01022500", "annual_max")  # doctest: +SKIP
+    >>> response = xr.Dataset(
+    ...     {
+    ...         "change": (
+    ...             ("scenario", "basin", "statistic", "member"),
+    ...             np.reshape([0.0, 20.0, -3.0, 17.0], (4, 1, 1, 1)),
+    ...         )
+    ...     },
+    ...     coords={
+    ...         "precipitation_factor": ("scenario", [1.0, 1.1, 1.0, 1.1]),
+    ...         "temperature_change": ("scenario", [0.0, 0.0, 1.0, 1.0]),
+    ...         "change_units": ("statistic", ["%"]),
+    ...         "statistic_title": ("statistic", ["mean flow"]),
+    ...         "statistic": ["mean"],
+    ...         "basin": ["01022500"],
+    ...     },
+    ... )
+    >>> response_surface(response, "01022500", "mean").values
+    array([[ 0., 20.],
+           [-3., 17.]])
     """
     for dim, name in (("basin", basin), ("statistic", statistic)):
         known = [str(v) for v in response[dim].values]
