@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    r"""Make a store from CAMELS-US, Caravan or own data, and look into one.
+    """Make a store from CAMELS-US, Caravan or own data, and look into one.
 
     \b
     hydroml data prepare CAMELS_FOLDER --out data/store.zarr
@@ -55,7 +55,7 @@ def prepare(
     skip_bad: bool,
     overwrite: bool,
 ) -> None:
-    r"""Turn the files at SOURCE into one store.
+    """Turn the files at SOURCE into one store.
 
     SOURCE is the folder or the zip archives of CAMELS-US as they are downloaded (nothing has to
     be extracted), a Caravan folder, or a NetCDF file or Zarr folder with variables (basin,
@@ -99,7 +99,7 @@ def prepare(
 @data.command()
 @click.argument("store", type=click.Path(path_type=Path))
 def info(store: Path) -> None:
-    r"""Say what is in STORE: provenance, period, variables, attributes, the data report.
+    """Say what is in STORE: provenance, period, variables, attributes, the data report.
 
     \b
     hydroml data info data/store.zarr
@@ -115,7 +115,7 @@ def info(store: Path) -> None:
 @data.command()
 @click.argument("store", type=click.Path(path_type=Path))
 def check(store: Path) -> None:
-    r"""Compare every file of STORE with its hash, and look through the data anew.
+    """Compare every file of STORE with its hash, and look through the data anew.
 
     \b
     hydroml data check data/store.zarr

@@ -11,7 +11,7 @@ import click
 @click.option("--epochs", default=8, show_default=True, type=int, help="Preset quick has 12.")
 @click.option("--seed", default=0, show_default=True, type=int)
 def demo(out: Path, basins: int, epochs: int, seed: int) -> None:
-    r"""Make synthetic basins, train, evaluate, change the climate, report: all in minutes.
+    """Make synthetic basins, train, evaluate, change the climate, report: all in minutes.
 
     The data is SYNTHETIC (a conceptual model under generated weather), so that nothing has to
     be downloaded; every file and figure says so.

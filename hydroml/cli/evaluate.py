@@ -47,7 +47,7 @@ def evaluate(
     out: Path | None,
     allow_missing: bool,
 ) -> None:
-    r"""Score RUNS basin by basin; several are an ensemble.
+    """Score RUNS basin by basin; several are an ensemble.
 
     Writes metrics.csv, summary.json, simulations.nc and figures (distribution and map of NSE,
     hydrographs of the best, a median and the worst basin).

@@ -19,10 +19,10 @@ from hydroml.version import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="hydroml")
 def hydroml() -> None:
-    r"""Regional LSTM and EA-LSTM streamflow forecasting on CAMELS.
+    """Regional LSTM and EA-LSTM streamflow forecasting on CAMELS.
 
     \b
-    hydroml demo                                     synthetic data to maps in minutes
+    hydroml demo                                     synthetic data to one page of maps, in minutes
     hydroml data prepare CAMELS_FOLDER --out data/store.zarr
     hydroml train --basins 531 --model ealstm        -> runs/<name>/
     hydroml evaluate runs/<name>                     -> NSE per basin, map, hydrographs

@@ -9,7 +9,7 @@ import click
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; ends in .html.")
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
-    r"""Write one self-contained HTML page about RUNS: scores, maps, hydrographs, sensitivity.
+    """Write one self-contained HTML page about RUNS: scores, maps, hydrographs, sensitivity.
 
     The page needs no network and no server. Several runs are shown side by side; the folder of
     an ensemble, as 'hydroml evaluate' makes it, is a run, too.

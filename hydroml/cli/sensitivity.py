@@ -74,7 +74,7 @@ def sensitivity(
     out: Path | None,
     allow_missing: bool,
 ) -> None:
-    r"""Change the climate of RUNS' basins and see what floods and low flows do.
+    """Change the climate of RUNS' basins and see what floods and low flows do.
 
     Several runs are an ensemble: what its members disagree on is marked in every map. Writes
     response.nc, elasticity.csv, plausibility.csv and maps to RUN/sensitivity. An interrupted

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def synth(
     out: Path, basins: int, years: int, seed: int, native: Path | None, overwrite: bool
 ) -> None:
-    r"""Draw synthetic basins with weather, attributes and discharge.
+    """Draw synthetic basins with weather, attributes and discharge.
 
     The basins lie at plausible places in the United States and resemble CAMELS, but none of
     them exists. Their discharge comes from a conceptual snow, soil and groundwater model whose

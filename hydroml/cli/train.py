@@ -60,7 +60,7 @@ def train(
     dry_run: bool,
     resume: Path | None,
 ) -> None:
-    r"""Train a regional model on a store; writes runs/<name>/.
+    """Train a regional model on a store; writes runs/<name>/.
 
     \b
     hydroml train --basins 531 --data data/store.zarr
