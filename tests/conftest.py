@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import settings
 
 from hydroml.cli.main import main
 from hydroml.config import TrainConfig, load_config
 from hydroml.data.store import write_store
+
+settings.register_profile("hydroml", deadline=None)  # shared machines stall at times
+settings.load_profile("hydroml")
 
 REAL_DATA = Path(
     os.environ.get(
