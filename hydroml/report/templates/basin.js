@@ -24,7 +24,7 @@ function paintPanel() {
     for (const column of columns) {
       const value = column.values[basin];
       const shown = column.kind === "check" ? ["failed", "passed"][value] || "–" : withUnit(text(value), column.units);
-      const title = wide ? column.title.replace(/^check: /, "") : group === "Scores" ? column.key.replaceAll("_", " ") : column.key;
+      const title = wide ? column.title.replace(/^check: /, "") : group === "Scores" ? column.key.replaceAll("_", " ") : column.key.replaceAll("_", "_\u200b"); // may break there
       list.append(make("div", { title: column.title }, make("dt", {}, title), make("dd", { class: isFailed(column, value) ? "bad" : null }, shown)));
     }
     parts.push(list);
