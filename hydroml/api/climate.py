@@ -1,5 +1,6 @@
 """Climate sensitivity from Python: scenarios, statistics, gradients, checks, files and maps."""
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,11 +14,13 @@ from hydroml.api.opening import PathLike, Subject, open_subject
 from hydroml.atomic import atomic_path
 from hydroml.data.series import load_series
 from hydroml.data.store import open_store
-from hydroml.errors import ConfigError, HydromlError, RunError, nearest
+from hydroml.errors import ConfigError, HydromlError, nearest
+from hydroml.evaluation.ensemble import provenance
+from hydroml.evaluation.evaluate import require_replaceable
 from hydroml.progress import progress_bar
 from hydroml.report.sensitivity.figures import draw_sensitivity
 from hydroml.sensitivity.elasticity import elasticities, has_grid
-from hydroml.sensitivity.gradients import GradientRequest, flow_gradients
+from hydroml.sensitivity.gradients import GradientRequest, flow_gradients, require_alike
 from hydroml.sensitivity.layout import lay_out
 from hydroml.sensitivity.members import Member, inputs_of, open_members
 from hydroml.sensitivity.parts import respond_in_parts
@@ -42,6 +45,8 @@ STATICS: dict[str, tuple[Statics, ...]] = {
 }
 """What ``statics`` may say; the first is written to ``response.nc``."""
 Truth = Literal["none", "standard", "all"]
+PARTS = ".parts"
+"""End of the name of the hidden folder in which an unfinished study is kept."""
 
 
 def analyse_sensitivity(
@@ -147,7 +152,9 @@ def analyse_sensitivity_into(
         runs, period=period, data=data, basins=basins, device=device, allow_missing=allow_missing
     )
     folder = Path(out) if out is not None else subject.folder("sensitivity")
-    require_replaceable(folder)
+    require_replaceable(folder, mark="response.nc", what="a study of sensitivity")
+    if gradients:
+        require_alike(subject.runs)
     if truth != "none":
         require_synthetic(subject.dataset)
     members = open_members(subject.runs, subject.device)
@@ -176,26 +183,8 @@ def analyse_sensitivity_into(
             compare_with_truth(responses[0], true).to_csv(scratch / "truth.csv", index=False)
         (scratch / "scenarios.yaml").write_text(first.describe(), encoding="utf-8")
         draw_sensitivity(scratch)
-    for parts in folder.parent.glob(f".{folder.name}-*"):  # of studies given up before, too
-        shutil.rmtree(parts, ignore_errors=True)
+    _remove_parts(folder)
     return folder
-
-
-def require_replaceable(folder: Path) -> None:
-    """Refuse to write over anything but an earlier study.
-
-    Raises
-    ------
-    RunError
-        `folder` is a file, or a folder with something else in it.
-    """
-    if not folder.exists() or (folder / "response.nc").is_file():
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise RunError(
-            f"{folder} exists and is not a study of sensitivity; it is left as it was.",
-            "Choose another --out.",
-        )
 
 
 def _statics(wanted: str, members: Sequence[Member], dataset: xr.Dataset) -> tuple[Statics, ...]:
@@ -237,13 +226,21 @@ def _respond(
         np.tile(np.array(ceilings, dtype="float32"), (len(study.basins), 1)),
     )
     names = [m.name for m in members]
-    return lay_out(
-        numbers, study, subject.dataset, members=names, inputs=inputs, attrs=_facts(subject)
-    )
+    told = provenance(subject.runs, subject.dataset)
+    return lay_out(numbers, study, subject.dataset, members=names, inputs=inputs, attrs=told)
 
 
 def _parts_folder(folder: Path, study: Study, subject: Subject) -> Path:
-    return folder.parent / f".{folder.name}-{study.mark(subject.runs, subject.dataset)}"
+    mark = study.mark(subject.runs, subject.dataset)
+    return folder.parent / f".{folder.name}-{mark}{PARTS}"
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove the parts of this study, and of studies given up before; nobody else's folders."""
+    named = re.compile(re.escape(f".{folder.name}-") + "[0-9a-f]{16}" + re.escape(PARTS))
+    for found in folder.parent.iterdir():
+        if named.fullmatch(found.name):
+            shutil.rmtree(found, ignore_errors=True)
 
 
 def _training_range(subject: Subject) -> TrainingRange | None:
@@ -277,10 +274,9 @@ def _gradients(subject: Subject) -> xr.Dataset:
     request = GradientRequest(basins=subject.basins, period=subject.numpy_days)
     total = len(subject.basins) * len(subject.runs)
     with progress_bar("Gradients of floods and low flows", total, "basins") as advance:
-        found = flow_gradients(
+        return flow_gradients(
             subject.runs, subject.dataset, request, subject.device, on_progress=advance
         )
-    return found.assign_attrs(_facts(subject))
 
 
 def _truth(subject: Subject, study: Study) -> xr.Dataset:
@@ -288,7 +284,12 @@ def _truth(subject: Subject, study: Study) -> xr.Dataset:
     with progress_bar("The true response", series, "series") as advance:
         numbers = true_response(subject.dataset, study, on_progress=advance)
     return lay_out(
-        numbers, study, subject.dataset, members=[TRUTH], inputs=[], attrs=_facts(subject)
+        numbers,
+        study,
+        subject.dataset,
+        members=[TRUTH],
+        inputs=[],
+        attrs=provenance(subject.runs, subject.dataset),
     )
 
 
@@ -300,17 +301,6 @@ def _once(path: Path, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
             _write_netcdf(found, scratch)
     with xr.open_dataset(path) as kept:
         return kept.load()
-
-
-def _facts(subject: Subject) -> dict[str, str]:
-    synthetic = bool(subject.dataset.attrs.get("synthetic"))
-    synthetic = synthetic or any(run.facts().synthetic for run in subject.runs)
-    return {
-        "run": ", ".join(run.path.name for run in subject.runs),
-        "synthetic": "true" if synthetic else "false",
-        "store_source": str(subject.dataset.attrs.get("source", "")),
-        "store_fingerprint": str(subject.dataset.attrs.get("fingerprint", "")),
-    }
 
 
 def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:

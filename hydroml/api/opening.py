@@ -14,6 +14,7 @@ from hydroml.data.series import Days, with_attributes
 from hydroml.data.splits import Period, select_basins
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError, RunError
+from hydroml.evaluation.ensemble import require_ensemble
 from hydroml.training.assemble import as_days
 from hydroml.training.device import choose_device
 from hydroml.training.rundir import RunDirectory
@@ -84,6 +85,7 @@ def open_subject(
         What does not fit, with the remedy.
     """
     opened = open_runs(runs)
+    require_ensemble(opened)
     first, where = opened[0], choose_device(device)
     days = _common_period(opened, period)
     path = Path(data) if data is not None else Path(first.facts().store)

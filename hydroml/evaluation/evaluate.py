@@ -43,20 +43,30 @@ def score_simulations(
     return metrics_table(score(simulations["qobs"], mean, flavour=flavour)), members
 
 
-def require_replaceable(folder: Path) -> None:
-    """Refuse to write an evaluation over anything but an evaluation.
+def require_replaceable(
+    folder: Path, *, mark: str = "summary.json", what: str = "an evaluation"
+) -> None:
+    """Refuse to write results over anything but earlier results of the same kind.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where results are to stand.
+    mark : str
+        File by which results of the kind are known.
+    what : str
+        Name of the kind, for the error.
 
     Raises
     ------
     RunError
         `folder` is a file, or a folder with something else in it.
     """
-    if not folder.exists() or (folder / "summary.json").is_file():
+    if not folder.exists() or (folder / mark).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
         raise RunError(
-            f"{folder} exists and is not an evaluation; it is left as it was.",
-            "Choose another --out.",
+            f"{folder} exists and is not {what}; it is left as it was.", "Choose another --out."
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hydroml.data.scaling import Scaler
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError, nearest
+from hydroml.evaluation.ensemble import provenance, require_ensemble
 from hydroml.evaluation.predict import predict_continuous, predict_windowed
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
@@ -91,7 +92,7 @@ def simulate_runs(
     StoreError
         The store lacks a variable or an attribute of the run.
     """
-    _require_ensemble(runs)
+    require_ensemble(runs)
     members = [_simulate(run, dataset, request, device, on_progress) for run in runs]
     qsim = np.stack([m for m, _ in members], axis=2)
     series = members[0][1]
@@ -171,20 +172,6 @@ def to_discharge(
     return q
 
 
-def _require_ensemble(runs: Sequence[RunDirectory]) -> None:
-    names = [run.path.name for run in runs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise RunError(
-            f"Two runs of the ensemble are called {twice!r}.",
-            "Give each run once; rename the folder of one if they differ.",
-        )
-    targets = {run.config().data.target: run.path for run in runs}
-    if len(targets) > 1:
-        what = " and ".join(f"{path} ({target})" for target, path in targets.items())
-        raise RunError(f"The runs have different targets: {what}.", "Evaluate them one by one.")
-
-
 def _simulate(
     run: RunDirectory,
     dataset: xr.Dataset,
@@ -231,18 +218,16 @@ def _discharge(kind: str) -> dict[str, str]:
 def _provenance(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, request: Simulation
 ) -> dict[str, str]:
-    synthetic = bool(dataset.attrs.get("synthetic")) or any(r.facts().synthetic for r in runs)
+    told = provenance(runs, dataset)
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    suffix = " (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""
     return {
         "Conventions": "CF-1.11",
         "featureType": "timeSeries",
-        "title": "Observed and simulated discharge" + (" (SYNTHETIC DATA)" if synthetic else ""),
+        "title": f"Observed and simulated discharge{suffix}",
         "source": f"hydroml {__version__}: {runs[0].config().model.name}",
         "history": f"{now} simulated by hydroml {__version__}",
-        "run": ", ".join(r.path.name for r in runs),
         "period": f"{request.period[0]}..{request.period[1]}",
         "mode": request.mode,
-        "synthetic": "true" if synthetic else "false",
-        "store_source": str(dataset.attrs.get("source", "")),
-        "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
+        **told,
     }

@@ -41,8 +41,7 @@ def write_report(runs: Sequence[Path | str], out: Path | str | None = None) -> P
     runs : sequence of path-like
         Folders of runs, or of ensembles (``runs/ensemble_of_3_...``), each evaluated.
     out : path-like, optional
-        The file to write; by default ``report.html`` in the folder of a single run, or in
-        the folder that holds the first of several.
+        The file to write; by default ``report.html`` in the folder of the first run.
 
     Returns
     -------
@@ -57,8 +56,7 @@ def write_report(runs: Sequence[Path | str], out: Path | str | None = None) -> P
     if not runs:
         raise RunError("No run is given.", "Give at least one folder that 'hydroml train' made.")
     opened = [read_run(path) for path in runs]
-    first = opened[0].path
-    target = Path(out) if out is not None else _default(first, len(opened))
+    target = Path(out) if out is not None else opened[0].path / "report.html"
     page = render(opened)
     with atomic_path(target) as scratch:
         scratch.write_text(page, encoding="utf-8")
@@ -99,10 +97,6 @@ def render(runs: Sequence[RunFiles]) -> str:
 
 def _texts(sections: Sections) -> dict[str, str]:
     return dict(sections.__dict__)
-
-
-def _default(first: Path, count: int) -> Path:
-    return (first if count == 1 else first.parent) / "report.html"
 
 
 def _payload(runs: Sequence[RunFiles], basins: list[str]) -> tuple[dict[str, Any], dict[str, str]]:

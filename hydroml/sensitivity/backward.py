@@ -6,7 +6,7 @@ continuous simulation, with nothing to spin up anew for each window.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,8 +127,7 @@ def flow_gradient(
     window = simulated.x_d[basin[:, None], start[:, None] + steps].requires_grad_()
     attributes = simulated.x_s[basin].requires_grad_()
     state = tuple(part[after - 1, basin] for part in simulated.states)
-    # cuDNN has no backward in evaluation mode
-    with frozen(model), torch.backends.cudnn.flags(enabled=False), flushed_denormals():
+    with frozen(model), _without_cudnn(window.device), flushed_denormals():
         y, _ = model(window, attributes, state, last=STRIDE)
         y = y.gather(1, (day - start - lags + 1)[:, None])[:, 0]
         q = torch.relu(scaler.target_std * y + scaler.target_mean)
@@ -190,6 +189,16 @@ def mean_gradients(
         "days": count,
         "clipped": clipped,
     }
+
+
+def _without_cudnn(device: torch.device) -> AbstractContextManager[object]:
+    """Switch cuDNN off, which has no backward in evaluation mode.
+
+    Only where it would be used: the switch is global, and on a CPU several threads are here.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=False)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from hydroml.sensitivity.annual import (
     or_nan,
     water_year_statistics,
 )
+from hydroml.sensitivity.percentiles import at_rank, percentile_of, ranked_values
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.water_years import YEAR, calendar_months, daily, shift
 
@@ -61,8 +62,8 @@ def thresholds(q: ArrayLike) -> Thresholds:
     series = np.asarray(q)
     found = np.empty((2, len(series)))
     for rows in _blocks(len(series)):
-        ranked, n = _ranked(series[rows])
-        found[:, rows] = _percentile(ranked, n, LOW), _percentile(ranked, n, HIGH)
+        ranked, n = ranked_values(series[rows])
+        found[:, rows] = percentile_of(ranked, n, LOW), percentile_of(ranked, n, HIGH)
     return Thresholds(low=found[0], high=found[1])
 
 
@@ -186,7 +187,7 @@ def monthly_means(q: ArrayLike, time: ArrayLike) -> Floats:
 def _block_statistics(
     q: NDArray[np.floating], days: NDArray[np.datetime64], limits: Thresholds
 ) -> Floats:
-    ranked, n = _ranked(q)
+    ranked, n = ranked_values(q)
     series = q.astype(np.float64)
     found = _of_duration_curve(ranked, n)
     found |= _of_days_beyond(series, limits, n)
@@ -200,14 +201,14 @@ def _of_duration_curve(ranked: Floats, n: NDArray[np.int64]) -> dict[str, Floats
     # (N, T + 1), the volume of the k lowest days
     volume = np.zeros((len(ranked), ranked.shape[1] + 1))
     np.cumsum(np.where(np.isfinite(ranked), ranked, 0.0), axis=1, out=volume[:, 1:])
-    total, years = _at(volume, n), or_nan(n / YEAR)
+    total, years = at_rank(volume, n), or_nan(n / YEAR)
     top = np.rint(TOP_SHARE * n).astype(np.int64)
     bottom = np.rint(BOTTOM_SHARE * n).astype(np.int64)
-    high, low = total - _at(volume, n - top), _at(volume, bottom)
-    found = {name: _percentile(ranked, n, share) for name, share in _PERCENTILES.items()}
+    high, low = total - at_rank(volume, n - top), at_rank(volume, bottom)
+    found = {name: percentile_of(ranked, n, share) for name, share in _PERCENTILES.items()}
     return found | {
         "mean": total / or_nan(n),
-        "maximum": _at(ranked, np.maximum(n - 1, 0)),
+        "maximum": at_rank(ranked, np.maximum(n - 1, 0)),
         "high_volume": np.where(top > 0, high, np.nan) / years,
         "low_volume": np.where(bottom > 0, low, np.nan) / years,
     }
@@ -229,24 +230,6 @@ def _of_days_beyond(q: Floats, limits: Thresholds, n: NDArray[np.int64]) -> dict
 
 def _spells(beyond: NDArray[np.bool_]) -> NDArray[np.int64]:
     return beyond[:, 0] + (beyond[:, 1:] & ~beyond[:, :-1]).sum(axis=1)
-
-
-def _ranked(q: NDArray[np.floating]) -> tuple[Floats, NDArray[np.int64]]:
-    """Sort series upwards, missing days last, and count the days with a value."""
-    ranked = np.sort(q, axis=1).astype(np.float64)
-    return ranked, np.isfinite(ranked).sum(axis=1)
-
-
-def _percentile(ranked: Floats, n: NDArray[np.int64], share: float) -> Floats:
-    place = np.maximum(n - 1, 0) * share
-    below = np.floor(place).astype(np.int64)
-    lower = _at(ranked, below)
-    upper = _at(ranked, np.minimum(below + 1, np.maximum(n - 1, 0)))
-    return lower + (upper - lower) * (place - below)
-
-
-def _at(values: Floats, column: NDArray[np.int64]) -> Floats:
-    return np.take_along_axis(values, column[:, None], axis=1)[:, 0]
 
 
 def _blocks(rows: int) -> Iterator[slice]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError
 from hydroml.evaluation.cores import every_core
+from hydroml.evaluation.ensemble import provenance, require_ensemble
 from hydroml.evaluation.simulate import GAUGE_ID, KEPT_ATTRIBUTES, LEAD_DAYS, to_discharge
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.backward import (
@@ -145,7 +146,7 @@ def flow_gradients(
     StoreError
         The store lacks a variable or an attribute of the run.
     """
-    _require_alike(runs)
+    require_alike(runs)
     members = [_member(run, dataset, request, device, on_progress) for run in runs]
     variables = {}
     for name, (dims, dtype, attrs) in VARIABLES.items():
@@ -234,20 +235,21 @@ def _load(
     return series, usable, usable & usable_inputs(series.x_d, request.lags)
 
 
-def _require_alike(runs: Sequence[RunDirectory]) -> None:
-    names = [run.path.name for run in runs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise RunError(
-            f"Two runs of the ensemble are called {twice!r}.",
-            "Give each run once; rename the folder of one if they differ.",
-        )
+def require_alike(runs: Sequence[RunDirectory]) -> None:
+    """Refuse runs whose gradients do not fit into one file.
+
+    Raises
+    ------
+    RunError
+        Runs of different inputs, attributes or targets, or of the same name.
+    """
+    require_ensemble(runs)
     first = runs[0].scaler()
     for run in runs[1:]:
         other = run.scaler()
         if (other.dynamic, other.static) != (first.dynamic, first.static):
             raise RunError(
-                f"{run.path.name} has other inputs or attributes than {names[0]}.",
+                f"{run.path.name} has other inputs or attributes than {runs[0].path.name}.",
                 "Compute the gradients of these runs one by one.",
             )
 
@@ -285,21 +287,19 @@ def _units(dataset: xr.Dataset, names: Sequence[str]) -> list[str]:
 def _provenance(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, request: GradientRequest
 ) -> dict[str, Any]:
-    synthetic = bool(dataset.attrs.get("synthetic")) or any(r.facts().synthetic for r in runs)
+    told = provenance(runs, dataset)
+    suffix = " (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "Conventions": "CF-1.11",
-        "title": "Gradients of high and low flow" + (" (SYNTHETIC DATA)" if synthetic else ""),
+        "title": f"Gradients of high and low flow{suffix}",
         "source": f"hydroml {__version__}: {runs[0].config().model.name}",
         "history": f"{now} differentiated by hydroml {__version__}",
-        "run": ", ".join(r.path.name for r in runs),
         "period": f"{request.period[0]}..{request.period[1]}",
-        "synthetic": "true" if synthetic else "false",
         "high": request.high,
         "low": request.low,
         "days_at_most": "all" if request.days is None else request.days,
         "seed": request.seed,
         "clipping": "gradient 0 on days whose flow was clipped at 0",
-        "store_source": str(dataset.attrs.get("source", "")),
-        "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
+        **told,
     }

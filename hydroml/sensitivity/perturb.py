@@ -1,11 +1,11 @@
 """From a scenario to the forcing of that climate."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hydroml.errors import ConfigError
 from hydroml.sensitivity.forcing import Array, Forcing
 from hydroml.sensitivity.forcing_files import read_changes
+from hydroml.sensitivity.percentiles import percentile_of, ranked_values
 from hydroml.sensitivity.physics import Physics, evaporation_factor, vapour_pressure_factor
 from hydroml.sensitivity.roles import members_of
 from hydroml.sensitivity.scenarios import Add, Change, FromFile, Intensify, Multiply, Scenario
@@ -110,7 +110,8 @@ def _intensify(rain: Array, change: Intensify, forcing: Forcing, scenario: str) 
     """Scale the wettest days of (B, T) in place, and the others down where the mean is kept."""
     in_period = rain[:, forcing.period]
     wet = np.where(in_period >= WET_DAY, in_period, np.nan)
-    heavy = rain >= _row_quantiles(wet, change.above_quantile)[:, None]  # NaN: no day is
+    threshold = percentile_of(*ranked_values(wet), change.above_quantile)
+    heavy = rain >= threshold[:, None]  # NaN: no day is
     factor = np.where(heavy, np.float32(change.factor), np.float32(1))
     if change.keep_mean:
         strong = np.nansum(np.where(heavy, rain, 0)[:, forcing.period], axis=1)
@@ -127,17 +128,6 @@ def _intensify(rain: Array, change: Intensify, forcing: Forcing, scenario: str) 
         shrink = 1 - np.divide(gain, rest, out=np.zeros_like(gain), where=rest > 0)
         factor = np.where(heavy, factor, shrink[:, None].astype("float32"))
     rain *= factor
-
-
-def _row_quantiles(values: Array, q: float) -> NDArray[np.floating]:
-    """Quantile of each row without its NaN; NaN for a row of nothing else."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    count = np.isfinite(ordered).sum(axis=1)
-    place = q * np.maximum(count - 1, 0)
-    low = place.astype(int)
-    rows = np.arange(len(ordered))
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    return ordered[rows, low] + (place - low) * (ordered[rows, high] - ordered[rows, low])
 
 
 def _follow_temperature(before: Forcing, after: Forcing, physics: Physics, given: set[str]) -> None:

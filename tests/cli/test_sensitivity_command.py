@@ -193,3 +193,31 @@ def test_what_cannot_be_asked(command, run, tmp_path):
     code, _, err = command("sensitivity", run, "--out", full, "--device", "cpu")
     assert (code, "not a study of sensitivity" in err) == (1, True)
     assert (full / "letter.txt").read_text() == "dear"
+
+
+def test_runs_that_are_no_ensemble_are_refused_before_anything_is_computed(
+    command, run, tmp_path, tiny_store, monkeypatch
+):
+    from hydroml import api
+    from tests.conftest import tiny_config
+
+    monkeypatch.setattr(parts, "respond", None)  # calling it would be an error of another kind
+    twin = shutil.copytree(run, tmp_path / "elsewhere" / "tiny")
+    code, _, err = command("sensitivity", run, twin, "--device", "cpu")
+    assert (code, "called 'tiny'" in err) == (1, True)
+    config = tiny_config("model.name=lstm-nostatic", "epochs=1")
+    bare = api.train(tiny_store, config=config, name="bare", runs=run.parent)
+    code, _, err = command("sensitivity", run, bare, "--gradients", "--device", "cpu")
+    assert (code, "bare has other inputs or attributes" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("no_maps")
+def test_only_parts_of_studies_are_removed(command, run):
+    mine = run / ".sensitivity-notes"  # a user's own folder
+    mine.mkdir()
+    (mine / "letter.txt").write_text("dear")
+    given_up = run / ".sensitivity-0123456789abcdef.parts"
+    given_up.mkdir()
+    assert command("sensitivity", run, "--scenarios", "martel", "--device", "cpu")[0] == 0
+    assert (mine / "letter.txt").read_text() == "dear"
+    assert not given_up.exists()

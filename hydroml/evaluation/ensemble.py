@@ -1,0 +1,54 @@
+"""Several runs as one ensemble: what they must share, and where their results come from."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from hydroml.errors import RunError
+from hydroml.training.rundir import RunDirectory
+
+
+def require_ensemble(runs: Sequence[RunDirectory]) -> None:
+    """Refuse runs that cannot be members of one ensemble.
+
+    Raises
+    ------
+    RunError
+        Two runs have the same name, or other targets.
+    """
+    names = [run.path.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise RunError(
+            f"Two runs of the ensemble are called {twice!r}.",
+            "Give each run once; rename the folder of one if they differ.",
+        )
+    targets = {run.config().data.target: run.path for run in runs}
+    if len(targets) > 1:
+        what = " and ".join(f"{path} ({target})" for target, path in targets.items())
+        raise RunError(f"The runs have different targets: {what}.", "Evaluate them one by one.")
+
+
+def provenance(runs: Sequence[RunDirectory], dataset: xr.Dataset) -> dict[str, str]:
+    """Tell from which runs and data a result comes, as attributes of its file.
+
+    Parameters
+    ----------
+    runs : sequence of RunDirectory
+        One run, or the members of an ensemble.
+    dataset : xarray.Dataset
+        The store.
+
+    Returns
+    -------
+    dict of str
+        ``run``, ``synthetic`` (true where the store or the training data is), ``store_source``
+        and ``store_fingerprint``.
+    """
+    synthetic = bool(dataset.attrs.get("synthetic")) or any(r.facts().synthetic for r in runs)
+    return {
+        "run": ", ".join(run.path.name for run in runs),
+        "synthetic": "true" if synthetic else "false",
+        "store_source": str(dataset.attrs.get("source", "")),
+        "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
+    }
