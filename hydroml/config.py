@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from hydroml.errors import ConfigError, nearest
 
@@ -30,6 +39,25 @@ Names = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_split_name
 
 Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
 """First and last day, both included; ``1999-10-01..2008-09-30`` or a list of two."""
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, int) else value
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds) or not all(0 <= s < 2**63 for s in seeds):
+        raise ValueError("seeds are whole numbers from 0, each given once")
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_several),
+    AfterValidator(_each_once),
+    PlainSerializer(lambda seeds: seeds[0] if len(seeds) == 1 else list(seeds)),
+]
+"""One seed, or a list of them."""
 
 
 class Section(BaseModel):
@@ -118,7 +146,10 @@ class OptimizerConfig(Section):
 
 
 class TrainConfig(Section):
-    """Everything a training run is, besides the store, the basins and the seed's machine."""
+    """Everything a training run is, besides the store, the basins and the machine.
+
+    Each of several seeds trains a member of its own: an ensemble in one run.
+    """
 
     preset: str = "default"
     data: DataConfig
@@ -129,7 +160,7 @@ class TrainConfig(Section):
     loss: Literal["mse", "nse_star", "nse_star_consistent"] = "nse_star"
     optimizer: OptimizerConfig = OptimizerConfig()
     epochs: int = Field(default=30, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: Seeds = (0,)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     tf32: bool = False

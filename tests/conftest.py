@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from hypothesis import settings
 from hydroml.cli.main import main
 from hydroml.config import TrainConfig, load_config
 from hydroml.data.store import write_store
+from tests.workers import dask_cluster
 
 settings.register_profile("hydroml", deadline=None)  # shared machines stall at times
 settings.load_profile("hydroml")
@@ -128,3 +130,10 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     from hydroml.api import scoring
 
     monkeypatch.setattr(scoring, "draw_evaluation", lambda folder: [])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two worker processes behind a Dask scheduler."""
+    with dask_cluster(2) as found:
+        yield found

@@ -1,7 +1,8 @@
 """Training from Python: make a run, resume one, or say what it would cost."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,7 +28,8 @@ from hydroml.training.device import choose_device
 from hydroml.training.estimate import Estimate, estimate_cost
 from hydroml.training.fit import Interrupted, fit
 from hydroml.training.notes import headline, training_notes
-from hydroml.training.progress import TrainingDisplay
+from hydroml.training.processes import ALONE, Processes, joined_processes
+from hydroml.training.progress import Silence, TrainingDisplay
 from hydroml.training.rundir import RunDirectory, RunFacts
 from hydroml.training.samples import days_around
 
@@ -46,6 +48,7 @@ class PreparedRun:
     run: RunDirectory
     dataset: xr.Dataset
     assembly: Assembly
+    processes: Processes = ALONE
 
     def fit(self) -> Path:
         """Train to the end, from the start or from where the run stopped; draw the losses.
@@ -55,30 +58,48 @@ class PreparedRun:
         hydroml.training.fit.Interrupted
             Ctrl-C; all is saved.
         """
-        config = self.assembly.config
-        validate = _validation(self.dataset, self.assembly)
+        config, first = self.assembly.config, self.processes.first
         try:
-            with TrainingDisplay(config.epochs) as display:
+            with TrainingDisplay(config.epochs) if first else Silence() as listener:
                 fit(
-                    self.assembly.model,
+                    self.assembly.models,
                     self.assembly.samples,
                     config,
                     self.run,
-                    display,
-                    validate=validate,
+                    listener,
+                    validate=_validation(self.dataset, self.assembly) if first else None,
+                    processes=self.processes,
                 )
         except Interrupted:
-            self.run.log("interrupted; the state is saved")
+            self._log("interrupted; the state is saved")
             raise
         except torch.cuda.OutOfMemoryError as error:
             raise DeviceError(
                 f"The GPU ran out of memory: {str(error).splitlines()[0]}",
                 "Train with a smaller --set optimizer.batch_size or --set model.hidden, "
-                "or with --device cpu.",
+                "with fewer seeds at once, or with --device cpu.",
             ) from error
-        draw_losses(self.run.path, synthetic=self.run.facts().synthetic)
-        self.run.log("finished")
+        if first:
+            draw_losses(self.run.path, synthetic=self.run.facts().synthetic)
+        self._log("finished")
         return self.run.path
+
+    def _log(self, text: str) -> None:
+        if self.processes.first:
+            self.run.log(text)
+
+
+@contextmanager
+def started_processes(device: str) -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` started beside this one; alone without it.
+
+    Parameters
+    ----------
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+    with joined_processes(choose_device(device)) as processes:
+        yield processes
 
 
 def train(
@@ -90,7 +111,9 @@ def train(
     runs: PathLike = "runs",
     allow_missing: bool = False,
 ) -> Path:
-    """Train a regional model.
+    """Train a regional model, or several at once that differ in their seeds.
+
+    In a script that ``torchrun`` starts, all its processes train together.
 
     Parameters
     ----------
@@ -119,10 +142,18 @@ def train(
     hydroml.training.fit.Interrupted
         Ctrl-C; the run can be resumed.
     """
-    prepared = create_run(
-        store, basins, config=config, name=name, runs=runs, allow_missing=allow_missing
-    )
-    return prepared.fit()
+    config = config or load_config()
+    with started_processes(config.device) as processes:
+        prepared = create_run(
+            store,
+            basins,
+            config=config,
+            name=name,
+            runs=runs,
+            allow_missing=allow_missing,
+            processes=processes,
+        )
+        return prepared.fit()
 
 
 def resume(run: PathLike) -> Path:
@@ -133,7 +164,8 @@ def resume(run: PathLike) -> Path:
     RunError
         No such run, or its store has changed.
     """
-    return reopen_run(run).fit()
+    with started_processes(device_of(run)) as processes:
+        return reopen_run(run, processes).fit()
 
 
 def create_run(
@@ -144,8 +176,12 @@ def create_run(
     name: str | None = None,
     runs: PathLike = "runs",
     allow_missing: bool = False,
+    processes: Processes = ALONE,
 ) -> PreparedRun:
-    """Make the run directory of a run that has not taken its first step; see `train`."""
+    """Make the run directory of a run that has not taken its first step; see `train`.
+
+    The first of several processes makes it; all of them load the data.
+    """
     config = config or load_config()
     if name is not None:
         require_free(Path(runs), name)
@@ -159,11 +195,19 @@ def create_run(
         basins=label or str(len(assembly.scaler.basins)),
         forcing=str(dataset.attrs["forcing"]),
     )
-    target = _run_path(Path(runs), name, config, facts.basins)
-    run = RunDirectory.create(target, assembly.config, facts, assembly.scaler)
-    for message in messages(dataset, assembly):
-        run.log(message)
-    return PreparedRun(run, dataset, assembly)
+    made = ""
+    if processes.first:
+        target = _run_path(Path(runs), name, config, facts.basins)
+        run = RunDirectory.create(target, assembly.config, facts, assembly.scaler)
+        for message in messages(dataset, assembly):
+            run.log(message)
+        made = str(run.path)
+    return PreparedRun(RunDirectory(Path(processes.tell(made))), dataset, assembly, processes)
+
+
+def device_of(run: PathLike) -> str:
+    """Name of the device a run is configured for."""
+    return RunDirectory.open(run).config().device
 
 
 def messages(dataset: xr.Dataset, assembly: Assembly) -> list[str]:
@@ -172,7 +216,7 @@ def messages(dataset: xr.Dataset, assembly: Assembly) -> list[str]:
     return [headline(config, assembly.scaler, samples), *training_notes(dataset, config, samples)]
 
 
-def reopen_run(run: PathLike) -> PreparedRun:
+def reopen_run(run: PathLike, processes: Processes = ALONE) -> PreparedRun:
     """Load what an interrupted run needs to go on; see `resume`."""
     opened = RunDirectory.open(run)
     config, facts, scaler = opened.config(), opened.facts(), opened.scaler()
@@ -183,9 +227,10 @@ def reopen_run(run: PathLike) -> PreparedRun:
             "Bring the old store back, or train anew.",
         )
     assembly = assemble(config, dataset, scaler.basins, choose_device(config.device))
-    sweep_leftovers(opened.path)  # of a process that was killed while it wrote
-    opened.log("resumed")
-    return PreparedRun(opened, dataset, assembly)
+    if processes.first:
+        sweep_leftovers(opened.path)  # of a process that was killed while it wrote
+        opened.log("resumed")
+    return PreparedRun(opened, dataset, assembly, processes)
 
 
 def synthesise(store: PathLike, *, basins: int = 531, years: int = 20, seed: int = 0) -> Path:
@@ -264,8 +309,7 @@ def _validation(
         target=config.data.target,
     )
     usable = usable_inputs(series.x_d, memory)
-    device = assembly.samples.resident.x_d.device
-    return validation_score(scaler, series, usable, device, _median_nse)
+    return validation_score(scaler, series, usable, assembly.samples.device, _median_nse)
 
 
 def _median_nse(observed: Any, simulated: Any) -> float:
@@ -294,7 +338,9 @@ def require_free(runs: PathLike, name: str) -> Path:
 def _run_path(folder: Path, name: str | None, config: TrainConfig, label: str) -> Path:
     if name is not None:
         return require_free(folder, name)
-    stem = f"{date.today():%Y-%m-%d}_{config.model.name}_{label}_seed{config.seed}"
+    seeds = config.seed
+    mark = f"seed{seeds[0]}" if len(seeds) == 1 else f"{len(seeds)}seeds"
+    stem = f"{date.today():%Y-%m-%d}_{config.model.name}_{label}_{mark}"
     path, number = folder / stem, 2
     while path.exists():
         path, number = folder / f"{stem}-{number}", number + 1

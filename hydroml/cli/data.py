@@ -41,6 +41,9 @@ def data() -> None:
 )
 @click.option("--allow-missing", is_flag=True, help="Take those of --basins that are there.")
 @click.option("--workers", type=int, help="Processes to read with. Default: one a core.")
+@click.option(
+    "--scheduler", help="Address of a Dask scheduler whose workers see the files, to read with."
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out (and report) basins with bad files.")
 @click.option("--overwrite", is_flag=True, help="Replace the store that is at --out.")
 def prepare(
@@ -52,6 +55,7 @@ def prepare(
     basins: str,
     allow_missing: bool,
     workers: int | None,
+    scheduler: str | None,
     skip_bad: bool,
     overwrite: bool,
 ) -> None:
@@ -66,6 +70,7 @@ def prepare(
         camels_attributes_v2.0.zip --out data/store.zarr
     hydroml data prepare ~/camels --forcing daymet --forcing nldas --out data/two.zarr
     hydroml data prepare ~/Caravan --out data/caravan.zarr
+    hydroml data prepare ~/Caravan --out data/caravan.zarr --scheduler tcp://10.0.0.1:8786
     """
     import xarray as xr
 
@@ -85,6 +90,7 @@ def prepare(
                 out,
                 basins=chosen,
                 workers=workers,
+                scheduler=scheduler,
                 skip_bad=skip_bad,
                 overwrite=overwrite,
                 on_progress=advance,

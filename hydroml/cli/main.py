@@ -8,6 +8,7 @@ from hydroml.cli.data import data
 from hydroml.cli.demo import demo
 from hydroml.cli.doctor import doctor
 from hydroml.cli.evaluate import evaluate
+from hydroml.cli.import_run import import_run
 from hydroml.cli.models import models
 from hydroml.cli.report import report
 from hydroml.cli.sensitivity import sensitivity
@@ -31,7 +32,7 @@ def hydroml() -> None:
     """
 
 
-for command in (data, train, evaluate, sensitivity, report, demo, models, doctor):
+for command in (data, train, evaluate, sensitivity, report, import_run, demo, models, doctor):
     hydroml.add_command(command)
 
 

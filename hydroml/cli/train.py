@@ -1,6 +1,7 @@
 """``hydroml train``: from a store to a run directory."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 @click.option("--config", "file", type=click.Path(path_type=Path), help="YAML over the preset.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option("--epochs", type=int, help="Passes over the training period.")
-@click.option("--seed", "seeds", type=int, multiple=True, help="Several train one run each.")
+@click.option(
+    "--seed", "seeds", type=int, multiple=True, help="Several train side by side, as one ensemble."
+)
 @click.option("--device", help="auto, cpu, cuda or mps. Default: the best there is.")
 @click.option("--name", help="Name of the run. Default: <date>_<model>_<basins>_seed<seed>.")
 @click.option(
@@ -68,6 +71,7 @@ def train(
     hydroml train --preset quick --model lstm --set model.hidden=96
     hydroml train --set data.train=1990-10-01..2000-09-30 --set data.test=2000-10-01..2010-09-30
     hydroml train --resume runs/2026-01-31_ealstm_531_seed0
+    torchrun --nproc-per-node 4 -m hydroml train --basins 531
 
     Ctrl-C saves and prints the line that resumes.
     """
@@ -75,21 +79,16 @@ def train(
         _resume(context, resume)
         return
     overrides = {"model.name": model, "epochs": epochs, "device": device}
-    given = {key: value for key, value in overrides.items() if value is not None}
-    configs = [
-        _config(preset, file, settings, given | ({} if seed is None else {"seed": seed}))
-        for seed in (dict.fromkeys(seeds) or (None,))
-    ]
-    names = [
-        name if name is None or len(configs) == 1 else f"{name}_seed{config.seed}"
-        for config in configs
-    ]
-    _require_free(runs, names)
+    given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
+    if seeds:
+        given["seed"] = tuple(dict.fromkeys(seeds))
+    config = _config(preset, file, settings, given)
+    if name is not None:
+        _require_free(runs, name)
     if dry_run:
-        _dry_run(configs, data, basins, allow_missing)
+        _dry_run(config, data, basins, allow_missing)
         return
-    for config, label in zip(configs, names, strict=True):
-        _train(config, data, basins, label, runs, allow_missing)
+    _train(config, data, basins, name, runs, allow_missing)
 
 
 def _config(
@@ -100,13 +99,10 @@ def _config(
     return load_config(preset, file, settings, overrides)
 
 
-def _require_free(runs: Path, names: list[str | None]) -> None:
-    """Notice a taken name before the first of several runs is trained."""
+def _require_free(runs: Path, name: str) -> None:
     from hydroml import api
 
-    for name in names:
-        if name is not None:
-            api.require_free(runs, name)
+    api.require_free(runs, name)
 
 
 def _train(
@@ -119,11 +115,17 @@ def _train(
 ) -> None:
     from hydroml import api
 
-    train_to_the_end(
-        api.create_run(
-            data, basins, config=config, name=name, runs=runs, allow_missing=allow_missing
+    with api.started_processes(config.device) as processes:
+        prepared = api.create_run(
+            data,
+            basins,
+            config=config,
+            name=name,
+            runs=runs,
+            allow_missing=allow_missing,
+            processes=processes,
         )
-    )
+        train_to_the_end(prepared)
 
 
 def _resume(context: click.Context, run: Path) -> None:
@@ -141,7 +143,8 @@ def _resume(context: click.Context, run: Path) -> None:
         )
     from hydroml import api
 
-    train_to_the_end(api.reopen_run(run))
+    with api.started_processes(api.device_of(run)) as processes:
+        train_to_the_end(api.reopen_run(run, processes))
 
 
 def train_to_the_end(prepared: "PreparedRun") -> Path:
@@ -149,34 +152,37 @@ def train_to_the_end(prepared: "PreparedRun") -> Path:
     from hydroml.api import messages
     from hydroml.training.fit import Interrupted
 
-    run = prepared.run.path
-    click.echo(f"Run: {run}", err=True)
+    run, say = prepared.run.path, _speaker(prepared)
+    say(f"Run: {run}", err=True)
     for message in messages(prepared.dataset, prepared.assembly):
-        click.echo(f"  {message}", err=True)
+        say(f"  {message}", err=True)
     try:
         prepared.fit()
     except Interrupted:
-        click.echo(f"Stopped; all is saved. Go on with:\n  hydroml train --resume {run}", err=True)
+        say(f"Stopped; all is saved. Go on with:\n  hydroml train --resume {run}", err=True)
         sys.exit(130)
     except KeyboardInterrupt:
-        click.echo(
+        say(
             "Stopped at once. Go on from the last checkpoint with:\n"
             f"  hydroml train --resume {run}",
             err=True,
         )
         sys.exit(130)
-    click.echo(f"Trained: {run}\nNext: hydroml evaluate {run}")
+    say(f"Trained: {run}\nNext: hydroml evaluate {run}")
     return run
 
 
-def _dry_run(
-    configs: list["TrainConfig"], data: Path | None, basins: str, allow_missing: bool
-) -> None:
+def _speaker(prepared: "PreparedRun") -> Callable[..., None]:
+    """Of several processes the first one speaks."""
+    return click.echo if prepared.processes.first else lambda *text, **options: None
+
+
+def _dry_run(config: "TrainConfig", data: Path | None, basins: str, allow_missing: bool) -> None:
     from hydroml import api
     from hydroml.config import dump_config
     from hydroml.training.progress import as_clock
 
-    assembly, cost, messages = api.plan(configs[0], data, basins, allow_missing)
+    assembly, cost, messages = api.plan(config, data, basins, allow_missing)
     click.echo(dump_config(assembly.config))
     mib = 2**20
     for label, value in {
@@ -185,11 +191,11 @@ def _dry_run(
         "samples an epoch": f"{cost.samples:,}",
         "optimizer steps": f"{cost.steps:,}",
         "parameters": f"{cost.parameters:,}",
-        "device": f"{assembly.samples.resident.x_d.device}",
+        "members": f"{len(config.seed)}",
+        "device": f"{assembly.samples.device}",
         "series on the device": f"{cost.resident_bytes / mib:.0f} MiB",
         "a batch with its activations": f"about {cost.batch_bytes / mib:.0f} MiB",
-        "training time": f"about {as_clock(cost.seconds)} (h:mm:ss or m:ss)"
-        + (f" for each of {len(configs)} runs" if len(configs) > 1 else ""),
+        "training time": f"about {as_clock(cost.seconds)} (h:mm:ss or m:ss)",
     }.items():
         click.echo(f"{label:<30}{value}")
     for message in messages:

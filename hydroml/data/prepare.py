@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from hydroml.atomic import atomic_path, naming_full_disk
-from hydroml.data.parallel import read_basins, worker_pool
+from hydroml.data.parallel import Read, reader
 from hydroml.data.plan import claim_partial
 from hydroml.data.quality import quality_report
 from hydroml.data.source import SkipBasin, Source
@@ -30,6 +29,7 @@ def prepare_store(
     *,
     basins: Sequence[str] | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     skip_bad: bool = False,
     overwrite: bool = False,
     on_progress: Advance = silent,
@@ -49,6 +49,8 @@ def prepare_store(
         Gauge ids; default all of the source.
     workers : int, optional
         Processes to read with; default as many as cores.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the source's files, and read them instead.
     skip_bad : bool
         Leave out basins whose files are bad (and report them) instead of stopping.
     overwrite : bool
@@ -67,6 +69,8 @@ def prepare_store(
         A file is not what it should be, or no basin can be read.
     StoreError
         `out` is taken, or holds an unfinished build of something else.
+    ConfigError
+        Fewer than one worker, workers and a scheduler, or a scheduler without able workers.
 
     Examples
     --------
@@ -79,15 +83,18 @@ def prepare_store(
     if target.exists() and not (overwrite and is_store(target)):
         raise StoreError(*_taken(target))
     gauges = _require_gauges(source, basins)
-    regions = [gauges[i : i + BASINS_PER_CHUNK] for i in range(0, len(gauges), BASINS_PER_CHUNK)]
-    with worker_pool(workers, len(gauges)) as pool:
+    regions = {
+        start // BASINS_PER_CHUNK: gauges[start : start + BASINS_PER_CHUNK]
+        for start in range(0, len(gauges), BASINS_PER_CHUNK)
+    }
+    with reader(source, workers, scheduler, len(gauges)) as read:
         partial = claim_partial(target, source.identity(), gauges, skip_bad, overwrite=overwrite)
-        with _cleared_on_error(partial):
-            for number, region in enumerate(regions):
-                if _region_files(partial, number)[1].is_file():
-                    on_progress(len(region))
-                else:
-                    _build_region(source, region, partial, number, pool, skip_bad, on_progress)
+        missing = {n: r for n, r in regions.items() if not _region_files(partial, n)[1].is_file()}
+        on_progress(len(gauges) - sum(map(len, missing.values())))
+        with _cleared_if_empty(partial):
+            for number, results in read(missing, on_progress):
+                with _cleared_on_error(partial):
+                    _build_region(regions[number], results, partial, number, skip_bad)
     with _cleared_on_error(partial):
         _join_regions(source, partial, len(regions), target)
     shutil.rmtree(partial)
@@ -149,6 +156,17 @@ def _cleared_on_error(partial: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _cleared_if_empty(partial: Path) -> Iterator[None]:
+    """Keep the finished regions of a build whose workers or cluster failed, if there are any."""
+    try:
+        yield
+    except HydromlError:
+        if not any(partial.glob("region-*.json")):
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
 def _taken(target: Path) -> tuple[str, str]:
     if is_store(target):
         return f"There is already a store at {target}.", "Add --overwrite, or choose another --out."
@@ -177,17 +195,11 @@ def _region_files(partial: Path, number: int) -> tuple[Path, Path]:
 
 
 def _build_region(
-    source: Source,
-    gauges: Sequence[str],
-    partial: Path,
-    number: int,
-    pool: ProcessPoolExecutor | None,
-    skip_bad: bool,
-    on_progress: Advance,
+    gauges: Sequence[str], results: Sequence[Read], partial: Path, number: int, skip_bad: bool
 ) -> None:
     basins: dict[str, xr.Dataset] = {}
     skipped: dict[str, str] = {}
-    for gauge, result in zip(gauges, read_basins(source, gauges, pool, on_progress), strict=True):
+    for gauge, result in zip(gauges, results, strict=True):
         if isinstance(result, SourceError) and not skip_bad:
             raise result
         if isinstance(result, SourceError):

@@ -1,5 +1,6 @@
 """Standardisation: statistics of the training period and basins, and nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hydroml.atomic import atomic_path
-from hydroml.data.series import Series
+from hydroml.data.moments import joint_mean_std, row_moments
+from hydroml.data.series import BASINS_AT_ONCE, Series
 from hydroml.errors import RunError
 
 
@@ -66,7 +68,7 @@ class Scaler:
 def fit_scaler(
     series: Series, valid: NDArray[np.bool_], dynamic: tuple[str, ...], static: tuple[str, ...]
 ) -> Scaler:
-    """Compute the statistics of a training period.
+    """Compute the statistics of a training period that is in memory.
 
     Parameters
     ----------
@@ -82,16 +84,73 @@ def fit_scaler(
     RunError
         No valid target at all, or an input that does not vary.
     """
-    if not valid.any():
+    moments = series_moments(series, valid)
+    return scaler_of_moments(moments, series.x_s, series.basins, dynamic, static)
+
+
+def series_moments(series: Series, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Compute what a scaler needs to know of each basin.
+
+    Parameters
+    ----------
+    series : Series
+        Raw training series, of all basins or of some.
+    valid : ndarray
+        `Series.valid_targets`, (B, T).
+
+    Returns
+    -------
+    ndarray
+        `row_moments` of each input over the period, then of the valid targets, (B, F + 1, 3).
+        Those of a basin do not depend on the others that are in memory with it.
+    """
+    basins, _, features = series.x_d.shape
+    found = np.empty((basins, features + 1, 3))
+    for start in range(0, basins, BASINS_AT_ONCE):
+        part = slice(start, start + BASINS_AT_ONCE)
+        for f in range(features):
+            values = series.x_d[part, series.period, f]
+            found[part, f] = row_moments(values, ~np.isnan(values))
+        counted = valid[part, series.period]
+        found[part, features] = row_moments(series.y[part, series.period], counted)
+    return found
+
+
+def scaler_of_moments(
+    moments: NDArray[np.float64],
+    x_s: NDArray[np.float32],
+    basins: Sequence[str],
+    dynamic: tuple[str, ...],
+    static: tuple[str, ...],
+) -> Scaler:
+    """Make the scaler of basins whose moments are known.
+
+    Parameters
+    ----------
+    moments : ndarray
+        From `series_moments`, (B, F + 1, 3).
+    x_s : ndarray
+        Raw attributes, (B, S).
+    basins : sequence of str
+        Gauge ids.
+    dynamic, static : tuple of str
+        Names of inputs and attributes.
+
+    Raises
+    ------
+    RunError
+        No valid target at all, or an input that does not vary.
+    """
+    targets = moments[:, -1]
+    if not targets[:, 0].any():
         raise RunError(
             "No day of the training period has both discharge and complete inputs.",
             "Choose another period with --set data.train=FROM..TO; "
             "'hydroml data info STORE' shows what there is.",
         )
-    inputs = [_mean_std(series.x_d[:, series.period, f]) for f in range(len(dynamic))]
-    target = np.where(valid, series.y, np.nan)
-    target_mean, target_std = _mean_std(target)
-    statics = series.x_s.astype("float64")
+    inputs = [joint_mean_std(moments[:, f]) for f in range(len(dynamic))]
+    target_mean, target_std = joint_mean_std(targets)
+    statics = x_s.astype("float64")
     deviation = statics.std(axis=0, ddof=1) if len(statics) > 1 else np.ones(len(static))
     scaler = Scaler(
         dynamic=dynamic,
@@ -103,13 +162,13 @@ def fit_scaler(
         static_std=np.where(deviation > 0, deviation, 1.0),
         target_mean=target_mean,
         target_std=target_std,
-        basins=tuple(series.basins),
-        basin_std=np.array(
-            [_mean_std(row)[1] if ok.any() else 0.0 for row, ok in zip(target, valid, strict=True)]
-        ),
+        basins=tuple(basins),
+        basin_std=np.sqrt(targets[:, 2] / np.maximum(targets[:, 0], 1)),
     )
-    for name, std in zip((*dynamic, "discharge"), (*scaler.dynamic_std, target_std), strict=True):
-        if not std > 0:
+    for name, (mean, std) in zip(
+        (*dynamic, "discharge"), [*inputs, (target_mean, target_std)], strict=True
+    ):
+        if not std > 1e-12 * abs(mean):  # less is rounding
             raise RunError(
                 f"{name} does not vary in the training period (standard deviation {std}).",
                 "Leave it out with --set data.dynamic=[...], or choose other basins or dates.",
@@ -168,10 +227,3 @@ def load_scaler(path: Path) -> Scaler:
             f"The scaler {path} cannot be read ({error}).",
             "The run directory is incomplete; train again.",
         ) from error
-
-
-def _mean_std(values: NDArray[np.float32]) -> tuple[float, float]:
-    present = values[~np.isnan(values)].astype("float64")
-    if not present.size:
-        return float("nan"), float("nan")
-    return float(present.mean()), float(present.std())

@@ -1,36 +1,23 @@
-"""Arrays of some basins and one period, read from the store once and kept un-windowed."""
+"""Arrays of some basins and one period, read from the store and kept un-windowed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hydroml.errors import StoreError, nearest
+from hydroml.data.inputs import require_variables, static_matrix
+from hydroml.errors import StoreError
 
 Days = tuple[np.datetime64, np.datetime64]
 """First and last day of a period, both included."""
 
-# never an input unless asked for by name: discharge itself, what CAMELS leaves at zero (swe),
-# and what is a function of latitude and date (dayl)
-NOT_FORCING = ("qobs", "qtrue", "swe", "dayl")
-# attributes computed from observed discharge: as inputs they would leak the answer
-SIGNATURES = (
-    "q_mean",
-    "runoff_ratio",
-    "slope_fdc",
-    "baseflow_index",
-    "stream_elas",
-    "q5",
-    "q95",
-    "high_q_freq",
-    "high_q_dur",
-    "low_q_freq",
-    "low_q_dur",
-    "zero_q_freq",
-    "hfd_mean",
-)
+BASINS_AT_ONCE = 64
+"""Basins a step works on: a chunk of the store, and little enough to stay in the cache."""
+
+CHUNKS_AT_ONCE = 4
+"""Chunks of the store that are read in one go: each go has a cost of its own."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +80,136 @@ def usable_inputs(x_d: NDArray[np.float32], memory: int) -> NDArray[np.bool_]:
     >>> usable_inputs(x, 2)
     array([[False,  True, False, False,  True,  True]])
     """
-    missing = np.isnan(x_d[..., 0])
-    for f in range(1, x_d.shape[2]):  # one input at a time: no (B, T, F) copy
-        missing |= np.isnan(x_d[..., f])
-    day = np.arange(x_d.shape[1])
-    last_missing = np.maximum.accumulate(np.where(missing, day, -1), axis=1)
-    return day - last_missing >= memory
+    usable = np.empty(x_d.shape[:2], bool)
+    day = np.arange(x_d.shape[1], dtype="int32")
+    for part in _parts(len(x_d), BASINS_AT_ONCE):
+        missing = np.isnan(x_d[part, :, 0])
+        for f in range(1, x_d.shape[2]):  # one input at a time: no (B, T, F) copy
+            missing |= np.isnan(x_d[part, :, f])
+        last_missing = np.maximum.accumulate(np.where(missing, day, np.int32(-1)), axis=1)
+        np.greater_equal(day - last_missing, memory, out=usable[part])
+    return usable
+
+
+@dataclass(frozen=True)
+class SeriesReader:
+    """Reads the series of some basins of a store, all of them or a few at a time.
+
+    Made by `open_series`.
+
+    Parameters
+    ----------
+    basins : list of str
+        Gauge ids.
+    time : ndarray
+        Days, (T,), datetime64[D].
+    period : slice
+        The period's days within `time`.
+    x_s : ndarray
+        Static attributes, (B, S), float32.
+    variables : tuple of xarray.Variable
+        The inputs, then discharge; (basin, time) of the whole store, not read yet.
+    names : tuple of str
+        Their names.
+    rows : ndarray
+        Each basin's place in the store, (B,).
+    stored, place : slice
+        Days of the store that are read, and where they stand within `time`.
+    """
+
+    basins: list[str]
+    time: NDArray[np.datetime64]
+    period: slice
+    x_s: NDArray[np.float32]
+    variables: tuple[xr.Variable, ...]
+    names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    stored: slice
+    place: slice
+
+    @property
+    def features(self) -> int:
+        """Number of inputs, F."""
+        return len(self.names) - 1
+
+    def chunks(self, size: int = BASINS_AT_ONCE) -> list[NDArray[np.int64]]:
+        """Group the basins, by index, that share a chunk of `size` basins of the store."""
+        return _grouped(self.rows, size)
+
+    def read(
+        self, basins: NDArray[np.int64] | None = None, stop: Callable[[], bool] | None = None
+    ) -> Series:
+        """Read the series of some basins.
+
+        Parameters
+        ----------
+        basins : ndarray, optional
+            Indices of the basins, in the order wanted; all without.
+        stop : callable, optional
+            Asked now and then; where it says yes, reading ends with `InterruptedError`.
+
+        Raises
+        ------
+        StoreError
+            A value is infinite.
+        """
+        chosen = np.arange(len(self.basins)) if basins is None else basins
+        ids = [self.basins[b] for b in chosen]
+        x_d = np.empty((len(chosen), len(self.time), self.features), "float32")
+        y = np.empty(x_d.shape[:2], "float32")
+        rows, (begin, end) = self.rows[chosen], (self.place.start, self.place.stop)
+        for part in _grouped(rows, CHUNKS_AT_ONCE * BASINS_AT_ONCE):
+            into = _as_slice(part)
+            for f, name in enumerate(self.names):
+                if stop is not None and stop():
+                    raise InterruptedError("reading was stopped")
+                values = self._values(f, rows[part])
+                _refuse_infinite(values, name, [ids[b] for b in part], self.time[self.place])
+                array = y if f == self.features else x_d[:, :, f]
+                array[into, begin:end] = values
+                array[into, :begin] = array[into, end:] = np.nan
+        return Series(ids, self.time, self.period, x_d, self.x_s[chosen], y)
+
+    def _values(self, variable: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        part = self.variables[variable].isel(basin=_as_slice(rows), time=self.stored)
+        # in this thread: a pool of threads for each of many small reads costs more than it gives
+        return part.compute(scheduler="synchronous").to_numpy()
+
+
+def open_series(
+    dataset: xr.Dataset,
+    basins: Sequence[str],
+    dynamic: Sequence[str],
+    static: Sequence[str],
+    period: Days,
+    *,
+    lead: int,
+    tail: int = 0,
+    target: str = "qobs",
+) -> SeriesReader:
+    """Prepare to read a period, with `lead` days before and `tail` days after it.
+
+    Attributes are read at once. Parameters and errors are those of `load_series`.
+    """
+    require_variables(dataset, [*dynamic, target], ("basin", "time"), "variable")
+    require_variables(dataset, static, ("basin",), "attribute")
+    start, stop = (d.astype("datetime64[D]") for d in period)
+    time = np.arange(start - lead, stop + tail + 1, dtype="datetime64[D]")
+    days = dataset["time"].values.astype("datetime64[D]")
+    first, behind = np.searchsorted(days, [time[0], time[-1] + 1])
+    begin = int((days[first] - time[0]).astype(int)) if behind > first else 0
+    names = (*dynamic, target)
+    return SeriesReader(
+        basins=list(basins),
+        time=time,
+        period=slice(lead, len(time) - tail),
+        x_s=static_matrix(dataset.sel(basin=list(basins)), static),
+        variables=tuple(dataset[n].transpose("basin", "time").variable for n in names),
+        names=names,
+        rows=dataset.get_index("basin").get_indexer(list(basins)),
+        stored=slice(int(first), int(behind)),
+        place=slice(begin, begin + int(behind - first)),
+    )
 
 
 def load_series(
@@ -135,47 +246,10 @@ def load_series(
         A variable or attribute is not in the store, an attribute is missing for a basin, or
         a value is infinite.
     """
-    _require(dataset, [*dynamic, target], ("basin", "time"), "variable")
-    _require(dataset, static, ("basin",), "attribute")
-    start, stop = (d.astype("datetime64[D]") for d in period)
-    time = np.arange(start - lead, stop + tail + 1, dtype="datetime64[D]")
-    chosen = dataset.sel(basin=list(basins))
-    days = chosen["time"].values.astype("datetime64[D]")
-    inside = (days >= time[0]) & (days <= time[-1])
-    place = slice(int((days[inside][0] - time[0]).astype(int)), None) if inside.any() else slice(0)
-    x_d = np.full((len(basins), len(time), len(dynamic)), np.nan, dtype="float32")
-    y = np.full(x_d.shape[:2], np.nan, dtype="float32")
-    window = chosen.isel(time=np.flatnonzero(inside))
-    place = slice(place.start or 0, (place.start or 0) + int(inside.sum()))
-    for f, name in enumerate(dynamic):
-        x_d[:, place, f] = _values(window[name])
-        _refuse_infinite(x_d[:, :, f], name, basins, time)
-    y[:, place] = _values(window[target])
-    _refuse_infinite(y, target, basins, time)
-    period_days = slice(lead, len(time) - tail)
-    return Series(list(basins), time, period_days, x_d, static_matrix(chosen, static), y)
-
-
-def static_matrix(dataset: xr.Dataset, static: Sequence[str]) -> NDArray[np.float32]:
-    """Attributes of a dataset's basins, (B, S), float32.
-
-    Raises
-    ------
-    StoreError
-        An attribute is NaN for a basin.
-    """
-    columns = [dataset[name].values.astype("float32") for name in static]
-    matrix = np.stack(columns, axis=1) if columns else np.zeros((dataset.sizes["basin"], 0), "f4")
-    missing = ~np.isfinite(matrix)
-    if missing.any():
-        b, s = np.argwhere(missing)[0]
-        raise StoreError(
-            f"Attribute {static[s]!r} of basin {dataset['basin'].values[b]} is missing "
-            f"({int(missing.any(axis=1).sum())} basins lack an attribute).",
-            "Leave such basins out with --allow-missing, or the attribute with "
-            "--set data.static=[...].",
-        )
-    return np.asarray(matrix, dtype="float32")
+    reader = open_series(
+        dataset, basins, dynamic, static, period, lead=lead, tail=tail, target=target
+    )
+    return reader.read()
 
 
 def with_attributes(dataset: xr.Dataset, basins: Sequence[str], static: Sequence[str]) -> list[str]:
@@ -188,7 +262,7 @@ def with_attributes(dataset: xr.Dataset, basins: Sequence[str], static: Sequence
     """
     if not static:
         return list(basins)
-    _require(dataset, static, ("basin",), "attribute")
+    require_variables(dataset, static, ("basin",), "attribute")
     chosen = dataset[list(static)].sel(basin=list(basins))
     there = np.logical_and.reduce([np.isfinite(v.values) for v in chosen.data_vars.values()])
     found = [b for b, complete in zip(basins, there, strict=True) if complete]
@@ -198,49 +272,6 @@ def with_attributes(dataset: xr.Dataset, basins: Sequence[str], static: Sequence
             "Choose attributes with --set data.static=[...].",
         )
     return found
-
-
-def choose_dynamic(dataset: xr.Dataset, wanted: str | Sequence[str]) -> tuple[str, ...]:
-    """Resolve ``auto``: every dynamic variable but discharge, swe and day length."""
-    if not isinstance(wanted, str):
-        return tuple(wanted)
-    names = [str(n) for n, v in dataset.data_vars.items() if v.dims == ("basin", "time")]
-    return tuple(n for n in names if not n.startswith(NOT_FORCING))
-
-
-def choose_static(
-    dataset: xr.Dataset, wanted: str | Sequence[str], reference: Sequence[str]
-) -> tuple[str, ...]:
-    """Resolve ``auto``: the reference experiment's attributes, or all that may be used.
-
-    Without the full reference set these are the numeric attributes that are there for every
-    basin, vary, and are neither coordinates, nor computed from discharge, nor hidden truth.
-    """
-    if not isinstance(wanted, str):
-        return tuple(wanted)
-    if set(reference) <= set(dataset.data_vars):
-        return tuple(reference)
-    names = []
-    for name, values in dataset.data_vars.items():
-        if values.dims != ("basin",) or values.dtype.kind not in "fiu":
-            continue
-        hidden = str(name).startswith(("truth_", "gauge_"))
-        if hidden or name in SIGNATURES or not np.isfinite(values.values).all():
-            continue
-        if np.ptp(values.values) > 0:
-            names.append(str(name))
-    return tuple(names)
-
-
-def _values(array: xr.DataArray) -> NDArray[np.float32]:
-    return array.transpose("basin", "time").values
-
-
-def _require(dataset: xr.Dataset, names: Sequence[str], dims: tuple[str, ...], what: str) -> None:
-    known = [str(n) for n, v in dataset.data_vars.items() if set(v.dims) == set(dims)]
-    for name in names:
-        if name not in known:
-            raise StoreError(f"The store has no {what} {name!r}.", nearest(name, known))
 
 
 def _refuse_infinite(
@@ -255,3 +286,20 @@ def _refuse_infinite(
             f"{name} of basin {basins[b]} is infinite on {time[t]}.",
             "Mend the source, or mark the day as missing (NaN), and prepare the store again.",
         )
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    return (slice(i, min(i + size, count)) for i in range(0, count, size))
+
+
+def _grouped(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Indices of the rows that lie in the same block of `size`, ascending in the store."""
+    order = np.argsort(rows, kind="stable")
+    ends = np.flatnonzero(np.diff(rows[order] // size)) + 1
+    return np.split(order, ends)
+
+
+def _as_slice(indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    if len(indices) and (np.diff(indices) == 1).all():
+        return slice(int(indices[0]), int(indices[-1]) + 1)
+    return indices

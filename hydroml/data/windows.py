@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+BASINS_AT_ONCE = 64
+
 
 def window_starts(valid: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
     """Find the starts of the windows of `length` days whose last day is a valid target.
@@ -69,9 +71,15 @@ def block_starts(
     count = -(-(days - first + block - 1) // block)
     starts = first - offsets[:, None] + block * np.arange(count)  # (B, count)
     fits = starts + block <= days
-    running = np.concatenate([np.zeros((len(valid), 1), int), valid.cumsum(axis=1)], axis=1)
     begin, end = np.minimum(starts, days), np.minimum(starts + block, days)
-    holds = np.take_along_axis(running, end, 1) > np.take_along_axis(running, begin, 1)
+    holds = np.empty(starts.shape, bool)
+    for top in range(0, len(valid), BASINS_AT_ONCE):  # no count of days for (B, T) at once
+        part = slice(top, top + BASINS_AT_ONCE)
+        running = np.zeros((len(valid[part]), days + 1), "int32")
+        np.cumsum(valid[part], axis=1, out=running[:, 1:])
+        holds[part] = np.take_along_axis(running, end[part], 1) > np.take_along_axis(
+            running, begin[part], 1
+        )
     if (holds & ~fits).any():
         raise ValueError("the series is too short behind the period: give it a tail of a block")
     rows = np.arange(len(valid))[:, None] * days

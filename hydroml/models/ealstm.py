@@ -80,6 +80,7 @@ class EALSTM(nn.Module):
         state: State | None = None,
         *,
         last: int | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Simulate discharge.
 
@@ -93,6 +94,8 @@ class EALSTM(nn.Module):
             What an earlier call returned, to go on with a long series piece by piece.
         last : int, optional
             Apply the head to the last so many steps only.
+        mask : Tensor, optional
+            Dropout drawn by the caller, (B, last, H); see `RegressionHead`.
 
         Returns
         -------
@@ -102,12 +105,11 @@ class EALSTM(nn.Module):
             Hidden and cell state after the last step, (B, H) each.
         """
         if fused_is_faster(x_d):
-            x = torch.cat([x_d, x_s.unsqueeze(1).expand(-1, x_d.shape[1], -1)], dim=2)
-            h, state = run_lstm(x, *self.lstm_weights(), state, last)
+            h, state = run_lstm(x_d, x_s, *self.lstm_weights(), state, last)
         else:
             gate = self.static_gate(x_s)
             h, state = run_static_gate_lstm(x_d, self.w_ih, self.w_hh, self.bias, gate, state, last)
-        return self.head(h), state
+        return self.head(h, mask), state
 
     def lstm_weights(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the ordinary LSTM on [x_d, x_s] that equals this model.
@@ -129,4 +131,4 @@ class EALSTM(nn.Module):
 
     def static_gate(self, x_s: Tensor) -> Tensor:
         """Input gate of each basin, (B, H): the model's embedding of catchments (eq. 7)."""
-        return torch.sigmoid(x_s @ self.w_sh.T + self.b_s)
+        return torch.sigmoid(x_s @ self.w_sh.mT + self.b_s.unsqueeze(-2))

@@ -19,6 +19,24 @@ class RegressionHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(hidden, 1)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Map hidden states (B, T, H) to standardised discharge (B, T)."""
-        return self.linear(self.dropout(h)).squeeze(-1)
+    def forward(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map hidden states to discharge.
+
+        Parameters
+        ----------
+        h : Tensor
+            (B, T, H); or (K, B, T, H), where K members' weights are stacked.
+        mask : Tensor, optional
+            Dropout drawn by the caller, like `h`: 0 where a unit is dropped, 1 / (1 - p) where
+            it is kept. Without it the head draws its own, in training mode.
+
+        Returns
+        -------
+        Tensor
+            Standardised discharge, (B, T).
+        """
+        h = self.dropout(h) if mask is None else h * mask
+        if h.ndim == 3:
+            return self.linear(h).squeeze(-1)
+        weight, bias = self.linear.weight, self.linear.bias  # (K, 1, H), (K, 1)
+        return (h.flatten(1, 2) @ weight.mT).view(h.shape[:3]) + bias.unsqueeze(-1)

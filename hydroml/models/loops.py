@@ -6,6 +6,7 @@ from torch import Tensor
 from hydroml.models.ealstm import EALSTM
 from hydroml.models.fused import State
 from hydroml.models.lstm import LSTM
+from hydroml.models.recurrence import join
 
 
 def lstm_loop(
@@ -15,7 +16,7 @@ def lstm_loop(
 
     Parameters and returns are those of `LSTM.forward`.
     """
-    z = model.inputs(x_d, x_s)
+    z = join(x_d, x_s if model.static else None)
     h, c = state or _zeros(x_d, model.w_hh.shape[1])
     steps = []
     for t in range(z.shape[1]):

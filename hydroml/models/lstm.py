@@ -74,6 +74,7 @@ class LSTM(nn.Module):
         state: State | None = None,
         *,
         last: int | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Simulate discharge.
 
@@ -87,6 +88,8 @@ class LSTM(nn.Module):
             What an earlier call returned, to go on with a long series piece by piece.
         last : int, optional
             Apply the head to the last so many steps only.
+        mask : Tensor, optional
+            Dropout drawn by the caller, (B, last, H); see `RegressionHead`.
 
         Returns
         -------
@@ -95,12 +98,6 @@ class LSTM(nn.Module):
         state : tuple of Tensor
             Hidden and cell state after the last step, (B, H) each.
         """
-        inputs = self.inputs(x_d, x_s)
-        h, state = run_lstm(inputs, self.w_ih, self.w_hh, self.bias, state, last)
-        return self.head(h), state
-
-    def inputs(self, x_d: Tensor, x_s: Tensor | None) -> Tensor:
-        """Join statics to every step: (B, T, F + S); `x_d` itself without statics."""
-        if not self.static or x_s is None:
-            return x_d
-        return torch.cat([x_d, x_s.unsqueeze(1).expand(-1, x_d.shape[1], -1)], dim=2)
+        statics = x_s if self.static else None
+        h, state = run_lstm(x_d, statics, self.w_ih, self.w_hh, self.bias, state, last)
+        return self.head(h, mask), state

@@ -12,34 +12,48 @@ LSTM on a CPU; for the static gate it does at any size (`benchmarks/recurrence.p
 
 
 def run_lstm(
-    x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor, state: State | None, last: int | None
+    x_d: Tensor,
+    x_s: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    bias: Tensor,
+    state: State | None,
+    last: int | None,
 ) -> tuple[Tensor, State]:
-    """Run an ordinary LSTM layer.
+    """Run an ordinary LSTM layer, or with a member axis K (in brackets) several at once.
 
     Parameters
     ----------
-    x : Tensor
-        Inputs, (B, T, I).
+    x_d : Tensor
+        Inputs, ([K,] B, T, F).
+    x_s : Tensor or None
+        Inputs that stay the same, ([K,] B, S).
     w_ih, w_hh, bias : Tensor
-        (4H, I), (4H, H), (4H,); gates in torch's order i, f, g, o.
+        ([K,] 4H, F + S), ([K,] 4H, H), ([K,] 4H); gates in torch's order i, f, g, o.
     state : tuple of Tensor or None
-        Hidden and cell state (B, H) before the first step.
+        Hidden and cell state ([K,] B, H) before the first step.
     last : int or None
         How many of the last hidden states to return; all by default.
 
     Returns
     -------
     h : Tensor
-        (B, last, H).
+        ([K,] B, last, H).
     state : tuple of Tensor
-        (B, H) each.
+        ([K,] B, H) each.
     """
     # gradients of inputs alone: the hoisted way back leaves those of the weights out
-    small = w_hh.shape[1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
-    if fused_is_faster(x) or small:
-        h, state = fused_lstm(x, w_ih, w_hh, bias, state)
+    small = w_hh.shape[-1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
+    if x_d.ndim == 3 and (fused_is_faster(x_d) or small):
+        h, state = fused_lstm(join(x_d, x_s), w_ih, w_hh, bias, state)
         return h if last is None else h[:, -last:], state
-    return _hoisted(x, _ofig(w_ih), _ofig(w_hh), _ofig(bias), None, state, last)
+    offset = bias.unsqueeze(-1)
+    if x_s is not None:  # what does not change with time is worked out once
+        dynamic = x_d.shape[-1]
+        offset = offset + w_ih[..., dynamic:] @ x_s.mT
+        w_ih = w_ih[..., :dynamic]
+    weight = torch.cat([w_hh, w_ih], dim=-1)
+    return _hoisted(x_d, _ofig(weight), _ofig(offset), None, state, last)
 
 
 def run_static_gate_lstm(
@@ -56,16 +70,16 @@ def run_static_gate_lstm(
     Parameters
     ----------
     x : Tensor
-        Inputs, (B, T, I).
+        Inputs, ([K,] B, T, F).
     w_ih, w_hh, bias : Tensor
-        (3H, I), (3H, H), (3H,); gates f, g, o.
+        ([K,] 3H, F), ([K,] 3H, H), ([K,] 3H); gates f, g, o.
     static_gate : Tensor
-        (B, H), after its sigmoid.
+        ([K,] B, H), after its sigmoid.
     state, last
         As in `run_lstm`, which see for what is returned, too.
     """
-    gate = static_gate.T.contiguous()
-    return _hoisted(x, _ofg(w_ih), _ofg(w_hh), _ofg(bias), gate, state, last)
+    weight, offset = torch.cat([w_hh, w_ih], dim=-1), bias.unsqueeze(-1)
+    return _hoisted(x, _ofg(weight), _ofg(offset), static_gate.mT.contiguous(), state, last)
 
 
 def fused_is_faster(x: Tensor) -> bool:
@@ -78,31 +92,38 @@ def fused_is_faster(x: Tensor) -> bool:
     return x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or not torch.is_grad_enabled()
 
 
+def join(x_d: Tensor, x_s: Tensor | None) -> Tensor:
+    """Put what stays the same, (B, S), beside every step, (B, T, F): (B, T, F + S)."""
+    if x_s is None:
+        return x_d
+    return torch.cat([x_d, x_s.unsqueeze(1).expand(-1, x_d.shape[1], -1)], dim=2)
+
+
 def _hoisted(
     x: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    bias: Tensor,
+    weight: Tensor,
+    offset: Tensor,
     static_gate: Tensor | None,
     state: State | None,
     last: int | None,
 ) -> tuple[Tensor, State]:
+    """Turn arrays of sample, time, unit into those of time, unit, sample, and back."""
+    hidden = weight.shape[-1] - x.shape[-1]
     if state is None:
-        zeros = x.new_zeros(w_hh.shape[1], len(x))
+        zeros = x.new_zeros(*x.shape[:-3], hidden, x.shape[-3])
         state = (zeros, zeros)
     else:
-        state = (state[0].T.contiguous(), state[1].T.contiguous())
-    h, h_n, c_n = hoisted_lstm(
-        x.permute(1, 2, 0).contiguous(), w_ih, w_hh, bias, static_gate, state, last or x.shape[1]
-    )
-    return h.permute(2, 0, 1), (h_n.T, c_n.T)
+        state = (state[0].mT.contiguous(), state[1].mT.contiguous())
+    steps = x.movedim(-2, 0).mT
+    h, h_n, c_n = hoisted_lstm(steps, weight, offset, static_gate, state, last or len(steps))
+    return h.mT.movedim(0, -2), (h_n.mT, c_n.mT)
 
 
 def _ofig(weight: Tensor) -> Tensor:
-    i, f, g, o = weight.chunk(4)
-    return torch.cat([o, f, i, g])
+    i, f, g, o = weight.chunk(4, dim=-2)
+    return torch.cat([o, f, i, g], dim=-2)
 
 
 def _ofg(weight: Tensor) -> Tensor:
-    f, g, o = weight.chunk(3)
-    return torch.cat([o, f, g])
+    f, g, o = weight.chunk(3, dim=-2)
+    return torch.cat([o, f, g], dim=-2)

@@ -148,10 +148,12 @@ def _places(runs: Sequence[RunFiles], basins: list[str]) -> pd.DataFrame:
 def _losses(run: RunFiles) -> dict[str, list[float | None]]:
     """Loss by epoch of each member."""
     curves = {}
-    for member in run.members:
-        rows = member.read_metrics()
-        if rows and "loss" in rows[0]:
-            curves[member.path.name] = short(row["loss"] for row in rows)
+    for directory in run.members:
+        rows, seeds = directory.read_metrics(), directory.config().seed
+        for name, seed in zip(directory.member_names(), seeds, strict=True):
+            own = [r["loss"] for r in rows if "loss" in r and r.get("seed", str(seed)) == str(seed)]
+            if own:
+                curves[name] = short(own)
     return curves
 
 

@@ -8,16 +8,17 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from hydroml.report.style import CYCLE, GREY, INK, tidy
 
+MEAN = "mean"
 _LOG_FROM = 5.0  # ratio of the largest to the smallest loss
 
 
 def losses(epochs: pd.DataFrame, *, title: str = "Training") -> Figure:
-    """Draw the loss of each epoch.
+    """Draw the loss of each epoch: the mean over the members, and each member as a thin line.
 
     Parameters
     ----------
     epochs : pandas.DataFrame
-        ``metrics.csv`` of a run: columns ``epoch`` and ``loss``; ``learning_rate`` and
+        ``metrics.csv`` of a run: columns ``epoch`` and ``loss``; ``seed``, ``learning_rate`` and
         ``validation_NSE`` (median over basins) are used if there.
     title : str
         Above the figure.
@@ -37,16 +38,7 @@ def losses(epochs: pd.DataFrame, *, title: str = "Training") -> Figure:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=12, color=INK, pad=20)
-    epoch, loss = epochs["epoch"].to_numpy(), epochs["loss"].to_numpy(float)
-    axes.plot(
-        epoch,
-        loss,
-        color=CYCLE[0],
-        linewidth=1.8,
-        marker=_marker(epoch),
-        markersize=4,
-        label="training loss",
-    )
+    loss = _draw_members(axes, epochs, "loss", color=CYCLE[0], label="training loss")
     positive = loss[loss > 0]
     if positive.size == np.isfinite(loss).sum() > 1 and positive.max() > _LOG_FROM * positive.min():
         axes.set_yscale("log")
@@ -59,13 +51,14 @@ def losses(epochs: pd.DataFrame, *, title: str = "Training") -> Figure:
     tidy(axes)
     _mark_learning_rates(axes, epochs)
     if "validation_NSE" in epochs and epochs["validation_NSE"].notna().any():
-        _draw_validation(axes, epochs[["epoch", "validation_NSE"]].dropna())
+        _draw_validation(axes, epochs.dropna(subset="validation_NSE"))
     return figure
 
 
 def _mark_learning_rates(axes: Axes, epochs: pd.DataFrame) -> None:
     if "learning_rate" not in epochs:
         return
+    epochs = epochs.drop_duplicates("epoch")
     changes = epochs[epochs["learning_rate"] != epochs["learning_rate"].shift()]
     if len(changes) > 6:  # a smooth schedule: lines would cover the figure
         return
@@ -79,16 +72,29 @@ def _mark_learning_rates(axes: Axes, epochs: pd.DataFrame) -> None:
 
 def _draw_validation(axes: Axes, scores: pd.DataFrame) -> None:
     right = axes.twinx()
-    epoch, nse = scores["epoch"].to_numpy(), scores["validation_NSE"].to_numpy(float)
-    right.plot(
-        epoch, nse, color=CYCLE[1], linestyle="--", linewidth=1.8, marker=_marker(epoch),
-        markersize=4, label="validation NSE",
-    )  # fmt: skip
+    label = "validation NSE"
+    _draw_members(right, scores, "validation_NSE", color=CYCLE[1], label=label, linestyle="--")
     right.set_ylabel("median validation NSE [-]", color=CYCLE[1])
     right.spines[["top", "left"]].set_visible(False)
     right.tick_params(labelsize=9, color=GREY)
-    lines = [*axes.get_lines()[:1], *right.get_lines()]
+    lines = [line for a in (axes, right) for line in a.get_lines() if line.get_gid() == MEAN]
     right.legend(lines, [str(line.get_label()) for line in lines], loc="center right", fontsize=9)
+
+
+def _draw_members(
+    axes: Axes, epochs: pd.DataFrame, column: str, *, color: str, label: str, linestyle: str = "-"
+) -> np.ndarray:
+    """Draw the mean over the members and, where there are several, each; return the mean."""
+    if "seed" in epochs and len(epochs["seed"].unique()) > 1:
+        for _, own in epochs.groupby("seed"):
+            axes.plot(own["epoch"], own[column], color=color, linewidth=0.7, alpha=0.45)
+        label = f"{label}, mean of {len(epochs['seed'].unique())} members"
+    mean = epochs.groupby("epoch")[column].mean()
+    axes.plot(
+        mean.index, mean, color=color, linestyle=linestyle, linewidth=1.8,
+        marker=_marker(mean.index.to_numpy()), markersize=4, label=label, gid=MEAN,
+    )  # fmt: skip
+    return mean.to_numpy(float)
 
 
 def _marker(epoch: np.ndarray) -> str:

@@ -9,13 +9,15 @@ import xarray as xr
 from torch import nn
 
 from hydroml.config import TrainConfig
+from hydroml.data.inputs import choose_dynamic, choose_static
 from hydroml.data.scaling import Scaler, fit_scaler
-from hydroml.data.series import Days, choose_dynamic, choose_static, load_series
+from hydroml.data.series import Days, load_series
 from hydroml.errors import ConfigError
 from hydroml.models import build_model
 from hydroml.models.losses import BASIN_WEIGHTS
 from hydroml.training.device import autocast
-from hydroml.training.samples import Samples, days_around, make_samples
+from hydroml.training.samples import Samples, days_around
+from hydroml.training.tiers import make_samples
 from hydroml.units import STATIC_REFERENCE
 
 
@@ -30,15 +32,15 @@ class Assembly:
     scaler : Scaler
         Statistics of the training period.
     samples : Samples
-        On the device.
-    model : nn.Module
-        Initialised from the seed, on the device.
+        What to train on.
+    models : list of nn.Module
+        One a seed, initialised from it, on the device.
     """
 
     config: TrainConfig
     scaler: Scaler
     samples: Samples
-    model: nn.Module
+    models: list[nn.Module]
 
 
 def as_days(period: tuple[object, object]) -> Days:
@@ -114,9 +116,15 @@ def assemble(
     scaler = fit_scaler(series, valid, dynamic, static)
     weight = BASIN_WEIGHTS[config.loss](scaler.basin_std, scaler.target_std)
     samples = make_samples(series, valid, scaler, weight, config.sampling, device)
-    torch.manual_seed(config.seed)
-    options = config.model.model_dump(exclude={"name"})
-    model = build_model(config.model.name, len(dynamic), len(static), **options).to(device)
     torch.backends.cuda.matmul.allow_tf32 = config.tf32
     torch.backends.cudnn.allow_tf32 = config.tf32
-    return Assembly(config, scaler, samples, model)
+    models = [_initialised(config, seed, len(dynamic), len(static), device) for seed in config.seed]
+    return Assembly(config, scaler, samples, models)
+
+
+def _initialised(
+    config: TrainConfig, seed: int, dynamic: int, static: int, device: torch.device
+) -> nn.Module:
+    torch.manual_seed(seed)
+    options = config.model.model_dump(exclude={"name"})
+    return build_model(config.model.name, dynamic, static, **options).to(device)

@@ -1,5 +1,6 @@
 """Where to compute, and in which precision."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -12,6 +13,8 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 def choose_device(name: str) -> torch.device:
     """Resolve a device's name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Each process that ``torchrun`` starts on a machine gets a GPU of its own.
 
     Raises
     ------
@@ -26,7 +29,7 @@ def choose_device(name: str) -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, found in there.items() if found))
+        name = next(kind for kind, found in there.items() if found)
     if name not in there:
         raise ConfigError(f"Unknown device {name!r}.", "Use auto, cpu, cuda or mps.")
     if not there[name]:
@@ -36,7 +39,20 @@ def choose_device(name: str) -> torch.device:
             f"There is no {name} device here ({reason}; torch {torch.__version__}).",
             "Use --device auto or --device cpu, or install a torch built for your GPU.",
         )
-    return torch.device(name)
+    return _own_gpu() if name == "cuda" else torch.device(name)
+
+
+def _own_gpu() -> torch.device:
+    local = os.environ.get("LOCAL_RANK")
+    if local is None:
+        return torch.device("cuda")
+    there = torch.cuda.device_count()
+    if int(local) >= there:
+        raise DeviceError(
+            f"This machine has {there} GPUs, and this is process {int(local) + 1} on it.",
+            f"Start at most so many: torchrun --nproc-per-node {there} ...",
+        )
+    return torch.device("cuda", int(local))
 
 
 @contextmanager

@@ -1,20 +1,18 @@
 """Which sample broke the loss."""
 
-import numpy as np
 import torch
 from torch import nn
 
 from hydroml.config import TrainConfig
 from hydroml.data.scaling import Scaler
-from hydroml.training.samples import Batch, Samples, days_around
+from hydroml.training.samples import Pool
 
 
 @torch.no_grad()
 def explain_loss(
     model: nn.Module,
-    batch: Batch,
-    starts: torch.Tensor,
-    samples: Samples,
+    pool: Pool,
+    indices: torch.Tensor,
     scaler: Scaler,
     config: TrainConfig,
 ) -> str:
@@ -28,6 +26,7 @@ def explain_loss(
     str
         Basin, dates, variable and its distance from the mean.
     """
+    batch = pool.gather(indices)
     y_hat, _ = model(batch.x_d, batch.x_s, last=batch.y.shape[1])
     broken = ~torch.isfinite(torch.nan_to_num(batch.y) * 0 + y_hat).all(dim=1)
     extremes = torch.cat(
@@ -45,10 +44,8 @@ def explain_loss(
     )
     row, column = divmod(int(candidates.argmax()), extremes.shape[1])
     names = (*scaler.dynamic, *scaler.static, config.data.target)
-    basin, day = divmod(int(starts[row]), samples.resident.days)
-    lead, _, _ = days_around(config.sampling)
-    first = np.datetime64(config.data.train[0]) - lead + day
+    basin, first = pool.where(int(indices[row]))
     return (
-        f"basin {scaler.basins[basin]}, {first} to {first + samples.length - 1}, "
+        f"basin {basin}, {first} to {first + batch.x_d.shape[1] - 1}, "
         f"{names[column]} lies {float(extremes[row, column]):.3g} standard deviations from its mean"
     )

@@ -2,13 +2,18 @@
 
 import copy
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from hydroml.training.assemble import Assembly
 from hydroml.training.device import flushed_denormals
-from hydroml.training.fit import new_state, take_step
+from hydroml.training.samples import Pool
+from hydroml.training.state import new_state
+from hydroml.training.step import Task, take_step
 
 TIMED_BATCHES = 3
 
@@ -24,15 +29,16 @@ class Estimate:
     targets : int
         Valid target days.
     samples : int
-        Samples in the first epoch.
+        Samples in the first epoch, of each member.
     steps : int
-        Optimizer steps in all.
+        Optimizer steps in all, of each member.
     parameters : int
-        Trainable numbers.
+        Trainable numbers of all members.
     resident_bytes : int
-        Series on the device.
+        Standardised series of all basins, wherever they lie.
     batch_bytes : int
-        One gathered batch with the hidden states and gates that backward needs, estimated.
+        A gathered batch of each member with the hidden states and gates that backward needs,
+        estimated.
     seconds : float
         Whole run, from `TIMED_BATCHES` real steps.
     """
@@ -48,46 +54,53 @@ class Estimate:
 
 
 def estimate_cost(assembly: Assembly) -> Estimate:
-    """Time a few steps on a copy of the model and count the rest.
+    """Time a few steps on copies of the models and count the rest.
 
     Parameters
     ----------
     assembly : Assembly
-        Left as it was: the model is copied, torch's random state restored.
+        Left as it was.
     """
     config, samples = assembly.config, assembly.samples
-    resident = samples.resident
-    starts = samples.starts(config.seed, 0)
-    size = config.optimizer.batch_size
-    per_epoch = -(-len(starts) // size)
-    tensors = (resident.x_d, resident.y, resident.x_s, resident.weight)
-    floats = samples.length * (
-        resident.x_d.shape[1] + resident.x_s.shape[1] + 6 * config.model.hidden
-    )
+    pools = samples.pools_an_epoch
+    with closing(samples.pools(0)) as first:
+        pool = next(first)
+        size = config.optimizer.batch_size
+        drawn = [pool.batches(seed, 0, size) for seed in config.seed]
+        seconds = _seconds_a_step(assembly, pool, drawn)
+        inputs = pool.gather(drawn[0][0][:1])
+    in_pool = sum(len(batch) for batch in drawn[0])
+    steps = len(drawn[0]) * pools * config.epochs
+    floats = inputs.x_d.numel() + samples.length * (inputs.x_s.numel() + 6 * config.model.hidden)
     return Estimate(
-        basins=len(assembly.scaler.basins),
-        targets=int((~torch.isnan(resident.y)).sum()),
-        samples=len(starts),
-        steps=per_epoch * config.epochs,
-        parameters=sum(p.numel() for p in assembly.model.parameters()),
-        resident_bytes=sum(t.numel() * t.element_size() for t in tensors),
-        batch_bytes=4 * min(size, len(starts)) * floats,
-        seconds=_seconds_a_step(assembly, torch.from_numpy(starts)) * per_epoch * config.epochs,
+        basins=samples.inventory.basins,
+        targets=samples.inventory.targets,
+        samples=in_pool * pools,  # pools are of about one size
+        steps=steps,
+        parameters=sum(p.numel() for model in assembly.models for p in model.parameters()),
+        resident_bytes=samples.inventory.size,
+        batch_bytes=4 * min(size, in_pool) * floats * len(assembly.models),
+        seconds=seconds * steps,
     )
 
 
-def _seconds_a_step(assembly: Assembly, starts: torch.Tensor) -> float:
-    config, samples = assembly.config, assembly.samples
-    device = samples.resident.x_d.device
-    batches = starts.to(device).split(config.optimizer.batch_size)[: TIMED_BATCHES + 1]
-    full = [chosen for chosen in batches if len(chosen) == len(batches[0])]
-    with torch.random.fork_rng(), flushed_denormals():
-        state = new_state(copy.deepcopy(assembly.model), config, device)
-        times = []
-        for chosen in full:
+def _seconds_a_step(assembly: Assembly, pool: Pool, drawn: Sequence[Sequence[Tensor]]) -> float:
+    config, device = assembly.config, assembly.samples.device
+    state = new_state(copy.deepcopy(assembly.models), config, device)
+    full = [
+        step
+        for step in list(zip(*drawn, strict=False))[: TIMED_BATCHES + 1]
+        if all(len(chosen) == len(drawn[0][0]) for chosen in step)
+    ]
+    times = []
+    with flushed_denormals():
+        for step in full or [tuple(batches[0] for batches in drawn)]:
             began = time.perf_counter()
-            batch = samples.resident.gather(chosen, samples.length, samples.targets)
-            take_step(state, batch, config, rate=1e-4)
+            tasks = [
+                Task(member, pool.gather(chosen), len(chosen), 1e-4)
+                for member, chosen in zip(state.members, step, strict=True)
+            ]
+            take_step(tasks, config)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)

@@ -16,12 +16,12 @@ def headline(config: TrainConfig, scaler: Scaler, samples: Samples) -> str:
     Returns
     -------
     str
-        Model, number of basins, inputs, period and device.
+        Model, number of basins, inputs, period, and where the series lie.
     """
     period = Period(*config.data.train)
     return (
         f"{config.model.name} on {len(scaler.basins)} basins, {len(scaler.dynamic)} inputs, "
-        f"{len(scaler.static)} attributes, {period}, {samples.resident.x_d.device}"
+        f"{len(scaler.static)} attributes, {period}, {samples.inventory.place}"
     )
 
 
@@ -43,11 +43,10 @@ def training_notes(dataset: xr.Dataset, config: TrainConfig, samples: Samples) -
         Basins without a valid target, a test period outside the store or within training.
     """
     notes = []
-    y = samples.resident.y.view(-1, samples.resident.days)
-    idle = int(y.isnan().all(dim=1).sum())
+    idle, basins = samples.inventory.idle, samples.inventory.basins
     if idle:
         notes.append(
-            f"{idle} of {len(y)} basins have no day with discharge and complete inputs in the "
+            f"{idle} of {basins} basins have no day with discharge and complete inputs in the "
             "training period; they only count in the statistics of inputs"
         )
     learned, tested = Period(*config.data.train), Period(*config.data.test)

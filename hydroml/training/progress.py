@@ -1,6 +1,7 @@
 """Training progress on standard error: epoch, loss, validation NSE, ETA of the whole run."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -45,32 +46,54 @@ class TrainingDisplay:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """Show a step."""
+    def step(self, done: float, where: str, loss: float) -> None:
+        """Show a step: `done` counts epochs."""
         if self._first is None:
-            self._first = epoch + (step - 1) / steps
+            self._first = done
         if not self._console.is_terminal:
             return
-        eta = self._eta(epoch + step / steps)
         width = 24
-        filled = round(width * (epoch + step / steps) / self._epochs)
+        filled = round(width * done / self._epochs)
         bar = "█" * filled + "░" * (width - filled)
-        where = f"epoch {epoch + 1}/{self._epochs}  step {step}/{steps}"
-        self._live.update(Text(f"{bar} {where}  loss {loss:.4f}  ETA {eta}"))
+        self._live.update(Text(f"{bar} {where}  loss {loss:.4f}  ETA {self._eta(done)}"))
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Print a finished epoch."""
+    def epoch(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Print a finished epoch: the mean over the members, and the range of their scores."""
+        epoch = rows[0]["epoch"]
         if self._first is None:  # resumed behind the last step of an epoch
-            self._first = row["epoch"]
-        score = row.get("validation_NSE")
-        tail = f"  validation NSE {score:.3f}" if isinstance(score, float) else ""
+            self._first = epoch
+        loss = sum(row["loss"] for row in rows) / len(rows)
         self._console.print(
-            f"epoch {row['epoch']:>3}/{self._epochs}  loss {row['loss']:.4f}  "
-            f"rate {row['learning_rate']:.2e}{tail}  "
-            f"elapsed {as_clock(time.monotonic() - self._began)}  ETA {self._eta(row['epoch'])}",
+            f"epoch {epoch:>3}/{self._epochs}  loss {loss:.4f}  "
+            f"rate {rows[0]['learning_rate']:.2e}{_scores(rows)}  "
+            f"elapsed {as_clock(time.monotonic() - self._began)}  ETA {self._eta(epoch)}",
             soft_wrap=True,
         )
 
     def _eta(self, done: float) -> str:
         elapsed, share = time.monotonic() - self._began, done - (self._first or 0.0)
         return as_clock(elapsed / share * (self._epochs - done)) if share > 0 else "?"
+
+
+class Silence:
+    """What processes hear that do not report."""
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def step(self, done: float, where: str, loss: float) -> None:
+        """Say nothing."""
+
+    def epoch(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Say nothing."""
+
+
+def _scores(rows: Sequence[dict[str, Any]]) -> str:
+    scores = [row["validation_NSE"] for row in rows if "validation_NSE" in row]
+    if not scores:
+        return ""
+    spread = f" ({min(scores):.3f} to {max(scores):.3f})" if len(scores) > 1 else ""
+    return f"  validation NSE {sum(scores) / len(scores):.3f}{spread}"

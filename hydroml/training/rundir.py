@@ -171,22 +171,40 @@ class RunDirectory:
         """Count the epochs whose weights are there."""
         return int(self.last_weights().name.removeprefix("epoch").removesuffix(".safetensors"))
 
-    def load_model(self, device: torch.device) -> torch.nn.Module:
-        """Build the run's model with the weights of its last epoch, in evaluation mode.
+    def member_names(self) -> list[str]:
+        """Names of the run's members: its own where it has one seed, else with each seed."""
+        seeds = self.config().seed
+        return [self.path.name] if len(seeds) == 1 else [f"{self.path.name}_seed{s}" for s in seeds]
+
+    def load_models(self, device: torch.device) -> list[torch.nn.Module]:
+        """Build the models of the run's members with the weights of the last epoch.
+
+        Returns
+        -------
+        list of torch.nn.Module
+            One for each seed, on `device`, in evaluation mode.
 
         Raises
         ------
         RunError
-            No weights, or weights of another model.
+            No weights, or weights of other models.
         """
         config, scaler = self.config(), self.scaler()
         options = config.model.model_dump(exclude={"name"})
-        model = build_model(config.model.name, len(scaler.dynamic), len(scaler.static), **options)
-        load_weights(model, self.last_weights())
-        return model.to(device).eval()
+        models = [
+            build_model(config.model.name, len(scaler.dynamic), len(scaler.static), **options)
+            for _ in config.seed
+        ]
+        load_weights(models, self.last_weights())
+        return [model.to(device).eval() for model in models]
+
+    def load_model(self, device: torch.device) -> torch.nn.Module:
+        """Build the model of a run of one seed."""
+        (model,) = self.load_models(device)
+        return model
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read the rows of ``metrics.csv``, one an epoch; none before the first."""
+        """Read the rows of ``metrics.csv``, one an epoch and member; none before the first."""
         file = self.path / "metrics.csv"
         if not file.is_file():
             return []

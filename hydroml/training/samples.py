@@ -1,16 +1,17 @@
-"""Training samples: the un-windowed series on the device, batches gathered there by index."""
+"""What training asks of its data: pools of basins that are in memory, batches gathered from them.
 
+Where the series lie (on the device, in pinned host memory, on disk) is hidden behind `Samples`.
+"""
+
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hydroml.config import SequenceSampling, WindowedSampling
-from hydroml.data.scaling import Scaler
-from hydroml.data.series import Series
-from hydroml.data.windows import block_starts, window_starts
 
 
 @dataclass(frozen=True)
@@ -36,84 +37,86 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Resident:
-    """Standardised series of all training basins, flat and un-windowed, on one device.
+class Inventory:
+    """What there is to train on, and where it lies.
 
     Parameters
     ----------
-    x_d : Tensor
-        (B * T, F).
-    y : Tensor
-        (B * T,), NaN where there is no valid target.
-    x_s : Tensor
-        (B, S).
-    weight : Tensor
-        (B,).
-    days : int
-        T.
+    basins : int
+        Training basins.
+    idle : int
+        Those without a valid target.
+    targets : int
+        Valid target days.
+    size : int
+        Bytes of the standardised series of all basins.
+    place : str
+        Where they lie, in words.
     """
 
-    x_d: Tensor
-    y: Tensor
-    x_s: Tensor
-    weight: Tensor
-    days: int
-
-    def gather(self, starts: Tensor, length: int, targets: int) -> Batch:
-        """Copy the samples that begin at flat indices `starts` (b,) out of the series."""
-        features = self.x_d.shape[1]
-        windows = self.x_d.as_strided(
-            (len(self.x_d) - length + 1, length * features), (features, 1)
-        )
-        ends = self.y.as_strided((len(self.y) - targets + 1, targets), (1, 1))
-        basin = torch.div(starts, self.days, rounding_mode="floor")
-        return Batch(
-            windows.index_select(0, starts).view(-1, length, features),
-            self.x_s.index_select(0, basin),
-            ends.index_select(0, starts + (length - targets)),
-            self.weight.index_select(0, basin),
-        )
-
-
-@dataclass(frozen=True)
-class Windows:
-    """One target a sample (Kratzert et al. 2019)."""
-
-    resident: Resident
-    first_starts: NDArray[np.int64]
-    length: int
-    targets: int = 1
-
-    def starts(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Shuffle all windows."""
-        return np.random.default_rng([seed, epoch]).permutation(self.first_starts)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Blocks that tile each basin's period, shifted anew each epoch, behind a warm-up."""
-
-    resident: Resident
-    valid: NDArray[np.bool_]
-    warmup: int
+    basins: int
+    idle: int
     targets: int
-    first: int
+    size: int
+    place: str
+
+
+class Pool(Protocol):
+    """Basins that are in memory together; batches are cut from one pool at a time.
+
+    Members of an ensemble draw from the same pool, each in its own order.
+    """
+
+    @property
+    def index(self) -> int:
+        """Place of the pool within its epoch, from 0."""
+
+    def batches(self, seed: int, epoch: int, size: int) -> list[Tensor]:
+        """Shuffle the pool's samples and cut them into batches of `size` sample indices.
+
+        A function of the arguments and the pool's place in the epoch alone. Every sample is in
+        exactly one batch; the last batch may be smaller.
+        """
+
+    def stream(self, batches: list[Tensor]) -> Iterator[Batch]:
+        """Gather batches one after another, ahead of their use where that helps."""
+
+    def gather(self, indices: Tensor) -> Batch:
+        """Copy the samples of these indices to the device, (b,)."""
+
+    def where(self, index: int) -> tuple[str, np.datetime64]:
+        """Basin and first day of a sample."""
+
+
+class Samples(Protocol):
+    """The training samples of a run."""
 
     @property
     def length(self) -> int:
         """Days in a sample."""
-        return self.warmup + self.targets
 
-    def starts(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Draw each basin's shift, tile, shuffle."""
-        rng = np.random.default_rng([seed, epoch])
-        offsets = rng.integers(0, self.targets, len(self.valid))
-        starts = block_starts(self.valid, self.warmup, self.targets, self.first, offsets)
-        return rng.permutation(starts)
+    @property
+    def targets(self) -> int:
+        """Days of a sample that count, its last."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are gathered."""
 
-Samples = Windows | Blocks
-"""Two ways to cut samples; both have `resident`, `length`, `targets` and `starts`."""
+    @property
+    def pools_an_epoch(self) -> int:
+        """How many pools an epoch has."""
+
+    @property
+    def inventory(self) -> Inventory:
+        """What there is, and where."""
+
+    def pools(self, epoch: int, first: int = 0) -> Generator[Pool, None, None]:
+        """Go through the pools of an epoch from `first` on; together they hold each basin once.
+
+        Which basins make up a pool is a function of the epoch alone. The next pool is being
+        read while one is in use; closing the iterator ends that.
+        """
 
 
 def days_around(sampling: WindowedSampling | SequenceSampling) -> tuple[int, int, int]:
@@ -123,47 +126,24 @@ def days_around(sampling: WindowedSampling | SequenceSampling) -> tuple[int, int
     -------
     lead, tail, memory : int
         Days to load before and after the period; days of complete inputs a target needs.
+
+    Examples
+    --------
+    >>> days_around(SequenceSampling(warmup=10, block=25))
+    (34, 25, 10)
     """
     if isinstance(sampling, WindowedSampling):
         return sampling.length - 1, 0, sampling.length
     return sampling.warmup + sampling.block - 1, sampling.block, max(sampling.warmup, 1)
 
 
-def make_samples(
-    series: Series,
-    valid: NDArray[np.bool_],
-    scaler: Scaler,
-    weight: NDArray[np.float64],
-    sampling: WindowedSampling | SequenceSampling,
-    device: torch.device,
-) -> Samples:
-    """Standardise a training series, put it on the device and cut samples from it.
-
-    Parameters
-    ----------
-    series : Series
-        Raw series with `days_around` its period; its inputs are standardised in place.
-    valid : ndarray
-        Valid targets, (B, T).
-    scaler : Scaler
-        Statistics of the training period.
-    weight : ndarray
-        Loss weight of each basin, (B,).
-    sampling : WindowedSampling or SequenceSampling
-        How to cut.
-    device : torch.device
-        Where the series shall lie.
-    """
-    basins, days, features = series.x_d.shape
-    y = np.where(valid, scaler.scale_target(series.y), np.float32(np.nan))
-    resident = Resident(
-        torch.from_numpy(scaler.scale_dynamic(series.x_d)).view(basins * days, features).to(device),
-        torch.from_numpy(y).view(-1).to(device),
-        torch.from_numpy(scaler.scale_static(series.x_s)).to(device),
-        torch.from_numpy(weight.astype("float32")).to(device),
-        days,
-    )
+def days_in(sampling: WindowedSampling | SequenceSampling) -> int:
+    """Days in a sample."""
     if isinstance(sampling, WindowedSampling):
-        return Windows(resident, window_starts(valid, sampling.length), sampling.length)
-    first = series.period.start
-    return Blocks(resident, valid, sampling.warmup, sampling.block, first)
+        return sampling.length
+    return sampling.warmup + sampling.block
+
+
+def targets_in(sampling: WindowedSampling | SequenceSampling) -> int:
+    """Days of a sample that count."""
+    return 1 if isinstance(sampling, WindowedSampling) else sampling.block

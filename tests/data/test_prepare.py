@@ -8,12 +8,14 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 import xarray as xr
 
+from hydroml import cluster as cluster_module
 from hydroml.data import prepare
 from hydroml.data.camels_us import open_camels_us
 from hydroml.data.caravan import open_caravan
@@ -34,6 +36,7 @@ from tests.data.camels_files import (
     write_camels,
     write_caravan,
 )
+from tests.workers import killing_a_worker
 
 GAUGES = [f"{i:08d}" for i in range(1, 71)]  # 70 basins: a full region of 64 and a part of one
 
@@ -89,10 +92,10 @@ def test_error_in_the_middle_then_continued_reads_the_rest_only(
     source, out = open_camels_us(camels), tmp_path / "s.zarr"
     build = prepare._build_region
 
-    def interrupt(source, gauges, partial, number, *rest):  # type: ignore[no-untyped-def]
+    def interrupt(gauges, results, partial, number, *rest):  # type: ignore[no-untyped-def]
         if number == 1:
             raise KeyboardInterrupt
-        build(source, gauges, partial, number, *rest)
+        build(gauges, results, partial, number, *rest)
 
     monkeypatch.setattr(prepare, "_build_region", interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -102,9 +105,9 @@ def test_error_in_the_middle_then_continued_reads_the_rest_only(
         open_store(out)
     numbers = []
 
-    def count(source, gauges, partial, number, *rest):  # type: ignore[no-untyped-def]
+    def count(gauges, results, partial, number, *rest):  # type: ignore[no-untyped-def]
         numbers.append(number)
-        build(source, gauges, partial, number, *rest)
+        build(gauges, results, partial, number, *rest)
 
     monkeypatch.setattr(prepare, "_build_region", count)
     prepare_store(source, out, workers=1)
@@ -118,10 +121,10 @@ KILLED_BUILD = """
     from hydroml.data import prepare
     from hydroml.data.camels_us import open_camels_us
     build = prepare._build_region
-    def slow(source, gauges, partial, number, *rest):
+    def slow(gauges, results, partial, number, *rest):
         if number == 1:
             time.sleep(60)
-        build(source, gauges, partial, number, *rest)
+        build(gauges, results, partial, number, *rest)
     prepare._build_region = slow
     if __name__ == "__main__":
         prepare.prepare_store(open_camels_us(sys.argv[1]), sys.argv[2], workers=2)
@@ -148,6 +151,65 @@ def test_killed_and_continued_equals_uninterrupted(
     prepare_store(open_camels_us(camels), out, workers=1)
     assert fingerprint(out) == fingerprint(store)
     assert leftovers(out.parent) == ["s.zarr"]
+
+
+def test_a_cluster_that_loses_a_worker_builds_the_same_store(
+    camels: Path, store: Path, tmp_path: Path, cluster: Any
+) -> None:
+    progress = killing_a_worker(cluster)
+    out = prepare_store(
+        open_camels_us(camels),
+        tmp_path / "s.zarr",
+        scheduler=cluster.scheduler_address,
+        on_progress=progress,
+    )
+    assert fingerprint(out) == fingerprint(store)
+    assert sum(progress.told) == 70  # type: ignore[attr-defined]
+    assert leftovers(tmp_path) == ["s.zarr"]
+
+
+def test_a_bad_file_stops_a_cluster(tmp_path: Path, cluster: Any) -> None:
+    root = write_camels(tmp_path / "c", GAUGES[:20]) / "basin_dataset_public_v1p2"
+    write(forcing_file(root, GAUGES[3]), forcing_text().replace("2.50", "garbage"))
+    with pytest.raises(SourceError, match=r"00000004_lump.*line 6 is garbled"):
+        prepare_store(
+            open_camels_us(tmp_path / "c"),
+            tmp_path / "out" / "s.zarr",
+            scheduler=cluster.scheduler_address,
+        )
+    assert leftovers(tmp_path / "out") == []
+
+
+def test_without_a_cluster_nothing_is_left_but_what_was_there(
+    camels: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster_module, "PATIENCE", 1)
+    source, out = open_camels_us(camels), tmp_path / "s.zarr"
+    nowhere = "tcp://127.0.0.1:9"
+    with pytest.raises(ConfigError, match="No Dask scheduler answers"):
+        prepare_store(source, out, scheduler=nowhere)
+    assert leftovers(tmp_path) == []
+    build = prepare._build_region
+
+    def interrupt(gauges, results, partial, number, *rest):  # type: ignore[no-untyped-def]
+        if number == 1:
+            raise KeyboardInterrupt
+        build(gauges, results, partial, number, *rest)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(prepare, "_build_region", interrupt)
+        prepare_store(source, out, workers=1)
+    with pytest.raises(ConfigError, match="No Dask scheduler answers"):
+        prepare_store(source, out, scheduler=nowhere)
+    assert (partial_of(out) / "region-0000.json").is_file()  # begun here, to be continued here
+    assert fingerprint(prepare_store(source, out, workers=1)) == fingerprint(store)
+
+
+def test_workers_and_a_scheduler_are_one_too_many(camels: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Both workers"):
+        prepare_store(open_camels_us(camels), tmp_path / "s.zarr", workers=2, scheduler="x:1")
+    assert leftovers(tmp_path) == []
 
 
 def test_unfinished_build_of_something_else_is_refused(camels: Path, tmp_path: Path) -> None:

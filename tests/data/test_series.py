@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from hydroml.data.inputs import choose_dynamic, choose_static
 from hydroml.data.scaling import fit_scaler, load_scaler, save_scaler
-from hydroml.data.series import choose_dynamic, choose_static, load_series
+from hydroml.data.series import load_series
 from hydroml.errors import RunError, StoreError
 from tests.conftest import tiny_dataset
 

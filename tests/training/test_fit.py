@@ -8,13 +8,15 @@ import torch
 from torch import nn
 
 from hydroml import api
+from hydroml.config import TrainConfig
 from hydroml.data.store import open_store, write_store
 from hydroml.errors import TrainingError
 from hydroml.models import build_model
 from hydroml.training.checkpoint import load_weights
-from hydroml.training.fit import new_state, take_step
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import Batch
+from hydroml.training.state import Member, new_state
+from hydroml.training.step import Task, take_step
 from tests.conftest import tiny_config, tiny_dataset
 
 CPU = torch.device("cpu")
@@ -29,6 +31,14 @@ def some_batch() -> Batch:
     return Batch(torch.randn(5, 9, 3, generator=data), torch.randn(5, 2, generator=data), y, weight)
 
 
+def member_of(model: nn.Module, config: TrainConfig) -> Member:
+    return new_state([model], config, CPU).members[0]
+
+
+def step(member: Member, config: TrainConfig, batch: Batch) -> float:
+    return take_step([Task(member, batch, len(batch.y), 0.01)], config)[0]
+
+
 @pytest.mark.parametrize("clip", [0.01, 1e6])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_steps_equal_plain_pytorch(clip, decay):
@@ -38,10 +48,10 @@ def test_steps_equal_plain_pytorch(clip, decay):
     torch.manual_seed(0)
     ours, plain = (build_model("ealstm", 3, 2, hidden=4, dropout=0.0) for _ in range(2))
     plain.load_state_dict(ours.state_dict())
-    state, batch = new_state(ours, config, CPU), some_batch()
+    member, batch = member_of(ours, config), some_batch()
     optimizer = torch.optim.AdamW(plain.parameters(), lr=0.01, weight_decay=decay)
     for _ in range(3):
-        loss = take_step(state, batch, config, 0.01)
+        loss = step(member, config, batch)
         y_hat = plain(batch.x_d, batch.x_s)[0][:, -4:]
         total, count = torch.zeros(()), 0
         for b in range(5):
@@ -63,22 +73,22 @@ def test_steps_equal_plain_pytorch(clip, decay):
 def test_the_moving_average_by_hand():
     # after step n the average moves by 1 - min(0.5, (1 + n) / (10 + n)): 9/11, then 9/12
     config = tiny_config(*DETERMINISTIC[:2], "optimizer.weight_average=0.5")
-    state = new_state(build_model("ealstm", 3, 2, hidden=4, dropout=0.0), config, CPU)
-    expected = state.model.w_hh.detach().clone()
+    member = member_of(build_model("ealstm", 3, 2, hidden=4, dropout=0.0), config)
+    expected = member.model.w_hh.detach().clone()
     for share in (9 / 11, 9 / 12):
-        take_step(state, some_batch(), config, 0.01)
-        expected += share * (state.model.w_hh.detach() - expected)
-        torch.testing.assert_close(state.average["w_hh"], expected)
-    assert not torch.equal(expected, state.model.w_hh)
-    assert state.best_weights() is state.average
+        step(member, config, some_batch())
+        expected += share * (member.model.w_hh.detach() - expected)
+        torch.testing.assert_close(member.average["w_hh"], expected)
+    assert not torch.equal(expected, member.model.w_hh)
+    assert member.best_weights() is member.average
 
 
 def test_noise_on_the_attributes_moves_the_step():
     def loss(noise: float) -> float:
         config = tiny_config(*DETERMINISTIC, f"optimizer.static_noise={noise}")
         torch.manual_seed(0)
-        state = new_state(build_model("ealstm", 3, 2, hidden=4, dropout=0.0), config, CPU)
-        return take_step(state, some_batch(), config, 0.01)
+        model = build_model("ealstm", 3, 2, hidden=4, dropout=0.0)
+        return step(member_of(model, config), config, some_batch())
 
     assert loss(0.0) == loss(0.0) != loss(0.5) == loss(0.5)
 
@@ -88,12 +98,12 @@ def test_a_step_that_is_not_finite_moves_nothing(broken):
     config = tiny_config(*DETERMINISTIC)
     model = build_model("ealstm", 3, 2, hidden=4, dropout=0.0)
     before = {n: p.detach().clone() for n, p in model.state_dict().items()}
-    state, batch = new_state(model, config, CPU), some_batch()
+    member, batch = member_of(model, config), some_batch()
     if broken == "loss":
         batch.x_d[2, 3, 0] = math.nan
     else:  # a finite loss whose gradient is not
         model.w_ih.register_hook(lambda gradient: gradient * math.inf)
-    assert not math.isfinite(take_step(state, batch, config, 0.01))
+    assert not math.isfinite(step(member, config, batch))
     assert all(torch.equal(before[n], p) for n, p in model.state_dict().items())
 
 
@@ -101,17 +111,17 @@ def test_a_step_that_fp16_skips_moves_nothing_and_goes_on():
     # the first loss scale of fp16 is often too large: the scaler skips the step and halves it
     config = tiny_config(*DETERMINISTIC[:2], "optimizer.weight_average=0.5")
     model = build_model("ealstm", 3, 2, hidden=4, dropout=0.0)
-    state = new_state(model, config, CPU)
-    state.grad_scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
+    member = member_of(model, config)
+    member.grad_scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
     before = {n: p.detach().clone() for n, p in model.state_dict().items()}
     overflow = model.w_ih.register_hook(lambda gradient: gradient * math.inf)
-    assert math.isfinite(take_step(state, some_batch(), config, 0.01))
+    assert math.isfinite(step(member, config, some_batch()))
     assert all(torch.equal(before[n], p) for n, p in model.state_dict().items())
-    assert all(torch.equal(before[n], p) for n, p in state.average.items())
-    assert state.grad_scaler.get_scale() == pytest.approx(5e29)
+    assert all(torch.equal(before[n], p) for n, p in member.average.items())
+    assert member.grad_scaler.get_scale() == pytest.approx(5e29)
     overflow.remove()
-    state.grad_scaler.update(1.0)
-    take_step(state, some_batch(), config, 0.01)
+    member.grad_scaler.update(1.0)
+    step(member, config, some_batch())
     assert not torch.equal(before["w_ih"], model.w_ih)
 
 
@@ -164,10 +174,10 @@ def prepared(tmp_path, store, *settings):
 
 def test_a_broken_value_stops_the_run_and_is_named(tmp_path, tiny_store):
     run = prepared(tmp_path, tiny_store)
-    resident = run.assembly.samples.resident
+    pool = run.assembly.samples.pool
     # the series begins 30 + 60 - 1 days before the period; tmax is input 1
     day = 89 + 400
-    resident.x_d[2 * resident.days + day, 1] = math.nan
+    pool.x_d[2 * pool.days + day, 1] = math.nan
     with pytest.raises(TrainingError) as caught:
         run.fit()
     message = caught.value.message
@@ -185,7 +195,7 @@ def test_a_huge_value_in_the_forcing_does_not_break_the_loss(tmp_path):
     dataset["prcp"][1, 700] = 1e30
     store = write_store(dataset, tmp_path / "huge.zarr")
     run = prepared(tmp_path, store, "epochs=1")
-    x_d = run.assembly.samples.resident.x_d[:, 0]
+    x_d = run.assembly.samples.pool.x_d[:, 0]
     assert float(x_d.max()) == pytest.approx(math.sqrt(4 * 731), rel=1e-3)
     run.fit()
     assert math.isfinite(float(run.run.read_metrics()[0]["loss"]))
@@ -203,7 +213,7 @@ def test_a_diverging_rate_stops_and_keeps_the_last_good_state(tmp_path, tiny_sto
     assert [r["epoch"] for r in found.read_metrics()] == ["1"]
     assert [p.name for p in (found.path / "checkpoints").glob("epoch*")] == ["epoch001.safetensors"]
     model = build_model("ealstm", 3, 2, hidden=8)
-    load_weights(model, found.last_weights())
+    load_weights([model], found.last_weights())
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
     # the same happens when it is resumed: the state is that of the end of epoch 1
     with pytest.raises(TrainingError, match="at epoch 2, step 2"):

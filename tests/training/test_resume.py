@@ -109,9 +109,10 @@ def wait_for(there: Callable[[], object], process: subprocess.Popen) -> None:
 def test_a_request_to_stop_saves_the_step_it_came_in(
     name, at, tiny_store, tmp_path, whole, monkeypatch
 ):
-    def listen(self, epoch, step, steps, loss):
-        assert steps == STEPS
-        if (epoch, step) == at:
+    def listen(self, done, where, loss):
+        assert where.endswith(f"/{STEPS}")
+        if where == f"epoch {at[0] + 1}/3  step {at[1]}/{STEPS}":
+            assert done == pytest.approx(at[0] + at[1] / STEPS)
             signal.raise_signal(getattr(signal, name))
 
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]

@@ -51,7 +51,7 @@ def test_a_run_says_what_it_is(tiny_run, tiny_store):
     assert config.data.static == ("area_gages2", "recession")
     rows = run.read_metrics()
     assert [r["epoch"] for r in rows] == ["1", "2"]
-    assert set(rows[0]) == {"epoch", "loss", "learning_rate", "seconds"}
+    assert set(rows[0]) == {"epoch", "seed", "loss", "learning_rate", "seconds"}
     environment = json.loads((tiny_run / "environment.json").read_text())
     assert environment["packages"]["torch"] == version("torch")
     log = (tiny_run / "log.txt").read_text().splitlines()
@@ -126,7 +126,7 @@ def test_a_damaged_configuration_is_a_named_error(copied, text):
 def test_a_missing_scaler_is_a_named_error(copied):
     (copied.path / "scaler.nc").unlink()
     with pytest.raises(RunError, match=r"scaler\.nc cannot be read"):
-        copied.load_model(torch.device("cpu"))
+        copied.load_models(torch.device("cpu"))
 
 
 def test_the_last_weights_are_those_of_the_highest_epoch(copied):
@@ -140,5 +140,5 @@ def test_a_run_without_weights_names_the_line_that_makes_them(copied):
     for file in (copied.path / "checkpoints").glob("epoch*"):
         file.unlink()
     with pytest.raises(RunError, match="has no weights yet") as caught:
-        copied.load_model(torch.device("cpu"))
+        copied.load_models(torch.device("cpu"))
     assert f"hydroml train --resume {copied.path}" in caught.value.remedy

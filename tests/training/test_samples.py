@@ -7,7 +7,8 @@ import torch
 from hydroml.config import SequenceSampling, WindowedSampling
 from hydroml.data.scaling import fit_scaler
 from hydroml.data.series import load_series
-from hydroml.training.samples import days_around, make_samples
+from hydroml.training.samples import days_around
+from hydroml.training.tiers import make_samples
 from tests.conftest import tiny_dataset
 
 INPUTS, STATICS = ("prcp", "tmax"), ("recession", "area_gages2")
@@ -34,19 +35,25 @@ def cut(sampling):
     }
     weight = np.array([1.0, 2.0, 3.0, 4.0])
     samples = make_samples(series, valid, scaler, weight, sampling, torch.device("cpu"))
-    return samples, plain
+    (pool,) = samples.pools(epoch=0)
+    return pool, plain
+
+
+def starts_of(pool, seed, epoch):
+    """Flat indices in the order of an epoch."""
+    return torch.cat(pool.batches(seed, epoch, size=7)).numpy()
 
 
 @by_sampling
 def test_gather_equals_slicing_one_by_one(sampling):
-    samples, plain = cut(sampling)
+    pool, plain = cut(sampling)
     days = plain["y"].shape[1]
-    starts = samples.starts(seed=3, epoch=0)
-    batch = samples.resident.gather(torch.from_numpy(starts), samples.length, samples.targets)
+    starts = starts_of(pool, 3, 0)
+    batch = pool.gather(torch.from_numpy(starts))
     for k, start in enumerate(starts):
         basin, day = divmod(int(start), days)
-        window = slice(day, day + samples.length)
-        counted = slice(day + samples.length - samples.targets, day + samples.length)
+        window = slice(day, day + pool.length)
+        counted = slice(day + pool.length - pool.targets, day + pool.length)
         np.testing.assert_allclose(batch.x_d[k], plain["x_d"][basin, window], atol=1e-5)
         np.testing.assert_allclose(batch.x_s[k], plain["x_s"][basin], atol=1e-6)
         np.testing.assert_allclose(batch.y[k], plain["y"][basin, counted], atol=1e-5)
@@ -55,25 +62,23 @@ def test_gather_equals_slicing_one_by_one(sampling):
 
 @by_sampling
 def test_no_sample_reaches_into_the_next_basin(sampling):
-    samples, plain = cut(sampling)
+    pool, plain = cut(sampling)
     days = plain["y"].shape[1]
     for epoch in range(5):
-        starts = samples.starts(seed=0, epoch=epoch)
-        np.testing.assert_array_equal(starts // days, (starts + samples.length - 1) // days)
+        starts = starts_of(pool, 0, epoch)
+        np.testing.assert_array_equal(starts // days, (starts + pool.length - 1) // days)
 
 
 @by_sampling
 @pytest.mark.parametrize("epoch", range(3))
 def test_every_valid_target_counts_exactly_once_an_epoch(sampling, epoch):
-    samples, plain = cut(sampling)
-    ends = samples.starts(seed=1, epoch=epoch) + samples.length
-    counted = np.concatenate([np.arange(end - samples.targets, end) for end in ends])
+    pool, plain = cut(sampling)
+    ends = starts_of(pool, 1, epoch) + pool.length
+    counted = np.concatenate([np.arange(end - pool.targets, end) for end in ends])
     times = np.bincount(counted, minlength=plain["valid"].size)
     valid = plain["valid"].ravel()
     np.testing.assert_array_equal(times[valid], 1)
-    gathered = samples.resident.gather(
-        torch.from_numpy(ends - samples.length), samples.length, samples.targets
-    )
+    gathered = pool.gather(torch.from_numpy(ends - pool.length))
     # days that do not count may lie in a block, but bring no target
     assert int((~torch.isnan(gathered.y)).sum()) == valid.sum()
 
@@ -87,10 +92,10 @@ def test_what_is_missing_takes_its_days_out_of_the_targets():
 
 @by_sampling
 def test_the_order_is_a_function_of_seed_and_epoch(sampling):
-    samples, _ = cut(sampling)
-    order = samples.starts(seed=7, epoch=2)
-    np.testing.assert_array_equal(order, samples.starts(seed=7, epoch=2))
-    for other in (samples.starts(seed=7, epoch=3), samples.starts(seed=8, epoch=2)):
+    pool, _ = cut(sampling)
+    order = starts_of(pool, 7, 2)
+    np.testing.assert_array_equal(order, starts_of(pool, 7, 2))
+    for other in (starts_of(pool, 7, 3), starts_of(pool, 8, 2)):
         assert len(other) != len(order) or (other != order).any()
     assert (np.diff(order) < 0).any()  # shuffled at all
 

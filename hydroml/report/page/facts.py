@@ -9,7 +9,7 @@ import pandas as pd
 from hydroml.config import TrainConfig
 from hydroml.report.page.markup import listed, missing, table
 from hydroml.report.page.read import RunFiles
-from hydroml.training.rundir import RunFacts
+from hydroml.training.rundir import RunDirectory, RunFacts
 
 _SHOWN = ("NSE", "KGE", "alpha", "beta", "FHV", "FLV")
 _MODELS = {"ealstm": "EA-LSTM", "lstm": "LSTM", "lstm-nostatic": "LSTM without attributes"}
@@ -117,10 +117,10 @@ def _facts(run: RunFiles) -> dict[str, str]:
 def _training_facts(run: RunFiles) -> dict[str, str]:
     configs: list[TrainConfig] = [member.config() for member in run.members]
     first, store = configs[0], run.members[0].facts()
-    done = "/".join(dict.fromkeys(str(len(member.read_metrics())) for member in run.members))
+    done = "/".join(dict.fromkeys(str(_epochs_done(member)) for member in run.members))
     facts = {
         "Model": f"{_MODELS.get(first.model.name, first.model.name)}, {first.model.hidden} units",
-        "Seed": ", ".join(str(c.seed) for c in configs),
+        "Seed": ", ".join(str(seed) for c in configs for seed in c.seed),
         "Preset": str(getattr(first, "preset", None) or "–"),
         "Forcing": _forcing(store),
         "Inputs": _names(first.data.dynamic),
@@ -155,3 +155,7 @@ def _period(period: Any) -> str:
 
 def _day(value: Any) -> str:
     return value.strftime("%Y-%m-%d") if isinstance(value, datetime) else str(value)
+
+
+def _epochs_done(run: RunDirectory) -> int:
+    return max((int(row["epoch"]) for row in run.read_metrics()), default=0)

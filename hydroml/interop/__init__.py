@@ -1,0 +1,1 @@
+"""Runs of other packages, read into run directories of hydroml."""
