@@ -3,6 +3,7 @@
 A configuration is a preset, a YAML file on top of it, ``key=value`` settings on top of that.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import resources
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     ValidationError,
     model_validator,
 )
@@ -39,6 +41,18 @@ Names = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_split_name
 
 Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
 """First and last day, both included; ``1999-10-01..2008-09-30`` or a list of two."""
+
+
+def _memory(value: Any) -> Any:
+    if value in ("auto", "all"):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError("give auto, all or a number of GiB above 0")
+    return float(value)
+
+
+Memory = Annotated[Literal["auto", "all"] | float, PlainValidator(_memory)]
+"""``auto``, ``all`` or GiB."""
 
 
 def _several(value: Any) -> Any:
@@ -67,7 +81,11 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """What is read from the store. ``auto`` is resolved, and written to the run, at the start."""
+    """What is read from the store. ``auto`` is resolved, and written to the run, at the start.
+
+    ``memory`` is the GiB that the training series may take; larger ones are streamed from the
+    store. ``all`` takes them into memory whatever their size.
+    """
 
     dynamic: Names = "auto"
     static: Names = "auto"
@@ -75,6 +93,7 @@ class DataConfig(Section):
     train: Dates
     validation: Dates | None = None
     test: Dates
+    memory: Memory = "auto"
 
     @model_validator(mode="after")
     def _in_order(self) -> "DataConfig":

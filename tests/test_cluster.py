@@ -1,4 +1,4 @@
-"""Work over a Dask cluster: every task once, whatever happens to workers; what is missing is named."""
+"""Work over a Dask cluster: every task once, whatever happens to workers; lacks are named."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ def dask_cluster(workers: int) -> Iterator[Any]:
     before = dict(os.environ)  # it leaves OMP_NUM_THREADS=1 and more, for every process after it
     try:
         with distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster:
             yield cluster
     finally:

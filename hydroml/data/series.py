@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -111,6 +112,8 @@ class SeriesReader:
         The inputs, then discharge; (basin, time) of the whole store, not read yet.
     names : tuple of str
         Their names.
+    static : tuple of str
+        Names of the attributes.
     rows : ndarray
         Each basin's place in the store, (B,).
     stored, place : slice
@@ -123,6 +126,7 @@ class SeriesReader:
     x_s: NDArray[np.float32]
     variables: tuple[xr.Variable, ...]
     names: tuple[str, ...]
+    static: tuple[str, ...]
     rows: NDArray[np.int64]
     stored: slice
     place: slice
@@ -206,7 +210,8 @@ def open_series(
         x_s=static_matrix(dataset.sel(basin=list(basins)), static),
         variables=tuple(dataset[n].transpose("basin", "time").variable for n in names),
         names=names,
-        rows=dataset.get_index("basin").get_indexer(list(basins)),
+        static=tuple(static),
+        rows=dataset.get_index("basin").get_indexer(pd.Index(list(basins), dtype=object)),
         stored=slice(int(first), int(behind)),
         place=slice(begin, begin + int(behind - first)),
     )
@@ -293,7 +298,7 @@ def _parts(count: int, size: int) -> Iterator[slice]:
 
 
 def _grouped(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Indices of the rows that lie in the same block of `size`, ascending in the store."""
+    """Group the indices of rows that lie in the same block of `size`, in the order of rows."""
     order = np.argsort(rows, kind="stable")
     ends = np.flatnonzero(np.diff(rows[order] // size)) + 1
     return np.split(order, ends)

@@ -1,15 +1,39 @@
-"""The way back through the hoisted recurrence, some steps at a time.
+"""The way back through the hoisted recurrence, a piece of some steps at a time.
 
-Derivative factors are computed for `STEPS_AT_ONCE` steps together, in buffers small enough for
-the cache and used again; so are the cell states, from the one kept before these steps.
+Derivative factors are computed for all steps of a piece together, in buffers small enough for the
+cache and used again; so are the cell states, from the one kept before the piece. With the
+products :math:`p_t = f_t c_{t-1}` and :math:`q_t = i_t g_t` each factor is one pass over memory:
+
+.. math::
+    c_t = p_t + q_t \quad s_t = \tanh(c_t) \quad h_t = o_t s_t \\
+    \partial h / \partial z_o = h - o h \quad \partial h / \partial c = o - h s \\
+    \partial c / \partial z_f = p - f p \quad \partial c / \partial z_i = q - i q \quad
+    \partial c / \partial z_g = i - q g
+
+where z are the gates before their sigmoid or tanh.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-STEPS_AT_ONCE = 16
+
+class Piece(NamedTuple):
+    """Some successive steps: what the way back needs of them."""
+
+    hx: Tensor
+    """Hidden states above the next step's inputs, (t + 1, [K,] H + F, B)."""
+    gates: Tensor
+    """Activated gates, (t, [K,] kH, B)."""
+    c: Tensor
+    """Cell state before the first step, ([K,] H, B)."""
+
+    @property
+    def h(self) -> Tensor:
+        """Hidden states after each step, (t, [K,] H, B)."""
+        return self.hx[1:, ..., : self.c.shape[-2], :]
 
 
 class BackwardWalk:
@@ -19,120 +43,109 @@ class BackwardWalk:
     ----------
     weight, static_gate
         As `hydroml.models.hoisted.hoisted_lstm` takes them.
-    hx : Tensor
-        Hidden states above inputs, (T + 1, [K,] H + F, B).
-    gates : Tensor
-        Activated gates, (T, [K,] kH, B).
-    kept : list of Tensor
-        Cell state before every `STEPS_AT_ONCE`-th step, ([K,] H, B).
-    of_inputs, of_weights : bool
-        Whether gradients of inputs, and of weights and offset, are wanted.
+    longest : Piece
+        No other piece has more steps.
+    of_weights, of_inputs : bool
+        Whether gradients of weights and offset, and of inputs, are wanted.
 
     Attributes
     ----------
-    d_x, d_weight, d_offset, d_static_gate : Tensor
-        Gradients; None or zero where not wanted. `d_offset` is ([K,] kH, B).
+    d_weight, d_offset, d_static_gate : Tensor
+        Gradients; zero where not wanted. `d_offset` is ([K,] kH, B).
+    d_x : list of Tensor
+        Gradients of the inputs of each piece, the last piece first.
     """
 
     def __init__(
         self,
         weight: Tensor,
         static_gate: Tensor | None,
-        hx: Tensor,
-        gates: Tensor,
-        kept: list[Tensor],
-        of_inputs: bool,
+        longest: Piece,
         of_weights: bool,
+        of_inputs: bool,
     ) -> None:
-        self._hidden = hidden = kept[0].shape[-2]
-        self._static_gate, self._hx, self._gates, self._kept = static_gate, hx, gates, kept
+        self._hidden = hidden = longest.c.shape[-2]
+        self._static_gate = static_gate
+        self._of_weights, self._of_inputs = of_weights, of_inputs
         self._w_h, self._w_x = weight[..., :hidden].mT.contiguous(), weight[..., hidden:].mT
-        self._factors = torch.empty_like(gates[:STEPS_AT_ONCE])
-        self._d_gates = torch.empty_like(self._factors)
-        self._d_cell = kept[0].new_empty(STEPS_AT_ONCE, *kept[0].shape)
-        self._c = torch.cat([self._d_cell, self._d_cell[:1]])
-        self._of_weights = of_weights
+        self._d_gates = torch.empty_like(longest.gates)
+        self._d_cell = torch.empty_like(longest.h)
+        self._to_cell = torch.empty_like(self._d_cell)
+        self._c = self._d_cell.new_empty(len(self._d_cell) + 1, *longest.c.shape)
         self.d_weight = torch.zeros_like(weight)
-        self.d_offset = torch.zeros_like(gates[0])
+        self.d_offset = torch.zeros_like(longest.gates[0])
         self.d_static_gate = None if static_gate is None else torch.zeros_like(static_gate)
-        self.d_x = torch.empty_like(hx[1:, ..., hidden:, :]) if of_inputs else None
+        self.d_x: list[Tensor] = []
 
-    def steps(
-        self, start: int, stop: int, grads: Sequence[Tensor | None], d_h: Tensor, d_c: Tensor
-    ) -> Tensor:
-        """Go back from step `stop` to `start`; `d_h` is updated in place.
+    def steps(self, piece: Piece, grads: Sequence[Tensor | None], d_h: Tensor, d_c: Tensor) -> None:
+        """Go back over a piece; `d_h` and `d_c` go along in place.
 
         `grads` are the gradients of the hidden states of these steps, None where nothing was
-        asked of one. Returns the gradient of the cell state before `start`.
+        asked of one.
         """
-        count, hidden = stop - start, self._hidden
-        gates = self._gates[start:stop]
-        to_cell = self._derive(gates, self._cells(start, gates)).unbind(0)
-        factors, d_gates, d_cell = (
-            buffer[:count] for buffer in (self._factors, self._d_gates, self._d_cell)
-        )
-        out, d_out = (a[..., :hidden, :].unbind(0) for a in (factors, d_gates))
-        rest, d_rest = (
-            a[..., hidden:, :].unflatten(-2, (-1, hidden)).unbind(0) for a in (factors, d_gates)
-        )
-        forget = gates[..., hidden : 2 * hidden, :].unbind(0)
+        steps, hidden = len(piece.gates), self._hidden
+        self._fill_factors(piece)
+        d_gates, d_cell = self._d_gates[:steps], self._d_cell[:steps]
+        d_o = d_gates[..., :hidden, :].unbind(0)
+        d_rest = d_gates[..., hidden:, :].unflatten(-2, (-1, hidden)).unbind(0)
         cells, wide_cells = d_cell.unbind(0), d_cell.unsqueeze(-3).unbind(0)
-        before = self._hx[start:stop].mT.unbind(0)
-        product, accumulate = (
-            (torch.mm, torch.addmm) if d_h.ndim == 2 else (torch.bmm, torch.baddbmm)
-        )
-        for t in range(count - 1, -1, -1):
+        to_cell, forget = self._to_cell.unbind(0), self._forget(piece.gates).unbind(0)
+        before, d_gates_t = piece.hx[:-1].mT.unbind(0), d_gates.unbind(0)
+        product, accumulate = torch.mm, torch.addmm
+        if d_h.ndim == 3:
+            product, accumulate = torch.bmm, torch.baddbmm
+        for t in range(steps - 1, -1, -1):
             grad = grads[t]
             if grad is not None:
                 d_h.add_(grad)
             torch.addcmul(d_c, d_h, to_cell[t], out=cells[t])
-            torch.mul(d_h, out[t], out=d_out[t])
-            torch.mul(wide_cells[t], rest[t], out=d_rest[t])
-            product(self._w_h, d_gates[t], out=d_h)
+            d_o[t].mul_(d_h)
+            d_rest[t].mul_(wide_cells[t])
+            product(self._w_h, d_gates_t[t], out=d_h)
             if self._of_weights:
-                accumulate(self.d_weight, d_gates[t], before[t], out=self.d_weight)
-            d_c = cells[t] * forget[t]
+                accumulate(self.d_weight, d_gates_t[t], before[t], out=self.d_weight)
+            torch.mul(cells[t], forget[t], out=d_c)
         if self._of_weights:
             self.d_offset += d_gates.sum(0)
         if self.d_static_gate is not None:
-            self.d_static_gate += torch.linalg.vecdot(d_cell, gates[..., -hidden:, :], dim=0)
-        if self.d_x is not None:
-            torch.matmul(self._w_x, d_gates, out=self.d_x[start:stop])
-        return d_c
+            self.d_static_gate += torch.linalg.vecdot(d_cell, piece.gates[..., -hidden:, :], dim=0)
+        if self._of_inputs:
+            self.d_x.append(self._w_x @ d_gates)
 
-    def _cells(self, start: int, gates: Tensor) -> Tensor:
-        """Cell states again, by the very operations of the way there: (t + 1, [K,] H, B)."""
-        hidden, c = self._hidden, self._c[: len(gates) + 1]
-        forget, g = gates[..., hidden : 2 * hidden, :], gates[..., -hidden:, :]
-        i = self._input_gate(gates)
-        # all products at once, the sums step by step
-        torch.mul(i, g, out=c[1:])
-        c[0] = self._kept[start // STEPS_AT_ONCE]
-        cells = c.unbind(0)
-        for t, forget_t in enumerate(forget.unbind(0)):
-            cells[t + 1].addcmul_(forget_t, cells[t])
-        return c
-
-    def _derive(self, gates: Tensor, c: Tensor) -> Tensor:
-        """Fill the factors of pre-activations (of o to h, of the rest to c); return c to h."""
-        hidden, factors = self._hidden, self._factors[: len(gates)]
+    def _fill_factors(self, piece: Piece) -> None:
+        """Fill the buffers of pre-activations with their factors, and those of c to h."""
+        hidden, steps = self._hidden, len(piece.gates)
         o, f, g = (
-            gates[..., :hidden, :],
-            gates[..., hidden : 2 * hidden, :],
-            gates[..., -hidden:, :],
+            piece.gates[..., :hidden, :],
+            self._forget(piece.gates),
+            piece.gates[..., -hidden:, :],
         )
-        squashed, i = torch.tanh(c[1:]), self._input_gate(gates)
-        o_slope = torch.addcmul(o, o, o, value=-1)
-        torch.mul(squashed, o_slope, out=factors[..., :hidden, :])
-        f_slope = torch.addcmul(f, f, f, value=-1)
-        torch.mul(f_slope, c[:-1], out=factors[..., hidden : 2 * hidden, :])
+        i = self._static_gate
+        if i is None:
+            i = piece.gates[..., 2 * hidden : 3 * hidden, :]
+        to_o, p, q = (
+            a[:steps]
+            for a in (
+                self._d_gates[..., :hidden, :],
+                self._forget(self._d_gates),
+                self._d_gates[..., -hidden:, :],
+            )
+        )
+        c, to_cell, h = self._c[: steps + 1], self._to_cell[:steps], piece.h
+        torch.mul(i, g, out=q)
+        c[0] = piece.c
+        for c_t, c_after, f_t, p_t, q_t in zip(c, c[1:], f, p, q, strict=False):
+            torch.mul(f_t, c_t, out=p_t)
+            torch.add(p_t, q_t, out=c_after)
+        torch.tanh(c[1:], out=to_cell)
+        torch.addcmul(o, h, to_cell, value=-1, out=to_cell)
+        torch.addcmul(h, o, h, value=-1, out=to_o)
+        torch.addcmul(p, f, p, value=-1, out=p)
         if self._static_gate is None:
-            i_slope = torch.addcmul(i, i, i, value=-1)
-            torch.mul(g, i_slope, out=factors[..., 2 * hidden : 3 * hidden, :])
-        torch.mul(1 - g.square(), i, out=factors[..., -hidden:, :])
-        return torch.addcmul(o, o, squashed.square_(), value=-1)
+            torch.addcmul(
+                q, i, q, value=-1, out=self._d_gates[:steps, ..., 2 * hidden : 3 * hidden, :]
+            )
+        torch.addcmul(i, q, g, value=-1, out=q)
 
-    def _input_gate(self, gates: Tensor) -> Tensor:
-        if self._static_gate is not None:
-            return self._static_gate
-        return gates[..., 2 * self._hidden : 3 * self._hidden, :]
+    def _forget(self, gates: Tensor) -> Tensor:
+        return gates[..., self._hidden : 2 * self._hidden, :]

@@ -15,7 +15,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from hydroml.models.backwalk import STEPS_AT_ONCE, BackwardWalk
+from hydroml.models.backwalk import BackwardWalk, Piece
+from hydroml.models.fused import State
+
+STEPS_AT_ONCE = 16
 
 
 def hoisted_lstm(
@@ -23,7 +26,7 @@ def hoisted_lstm(
     weight: Tensor,
     offset: Tensor,
     static_gate: Tensor | None,
-    state: tuple[Tensor, Tensor],
+    state: State,
     last: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run the recurrence; differentiable once in every argument.
@@ -57,39 +60,37 @@ def hoisted_lstm(
     if torch.is_grad_enabled():
         gate = x.new_empty(0) if static_gate is None else static_gate
         return _Hoisted.apply(x, weight, offset, gate, *state, last)
-    # nothing goes back: every step writes its gates to the same place
-    gates = x.new_empty(*weight.shape[:-1], x.shape[-1]).expand(len(x), *weight.shape[:-1], -1)
-    hx = _above(state[0], x)
-    _, c = _run(hx, weight, offset, static_gate, gates, state[1])
-    h = hx[..., : c.shape[-2], :]
-    return h[len(h) - last :], h[-1], c
-
-
-def _above(h_0: Tensor, x: Tensor) -> Tensor:
-    """Make room for hidden states above the inputs, (T + 1, [K,] H + F, B), and put in the first.
-
-    Step t reads row t, and writes its hidden state to row t + 1.
-    """
-    hidden = h_0.shape[-2]
-    hx = x.new_empty(len(x) + 1, *x.shape[1:-2], hidden + x.shape[-2], x.shape[-1])
-    hx[0, ..., :hidden, :] = h_0
-    hx[:-1, ..., hidden:, :] = x
-    return hx
+    pieces, c = _run(x, weight, offset, static_gate, state)
+    return _last_hidden(pieces, last), pieces[-1].h[-1], c
 
 
 def _run(
-    hx: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    static_gate: Tensor | None,
-    gates: Tensor,
-    c_0: Tensor,
-) -> tuple[list[Tensor], Tensor]:
-    """Fill hidden states and activated gates (T, [K,] kH, B) in place.
+    x: Tensor, weight: Tensor, offset: Tensor, static_gate: Tensor | None, state: State
+) -> tuple[list[Piece], Tensor]:
+    """Go through all steps, `STEPS_AT_ONCE` a piece; returns the last cell state, too.
 
-    Returns the cell states before every `STEPS_AT_ONCE`-th step, and the last one.
+    Arrays of a piece are small enough for the heap of the process: one array for all steps would
+    be asked of the system at every call, and filled with zeros by it first.
     """
-    hidden, c, kept = c_0.shape[-2], c_0.clone(), []
+    pieces: list[Piece] = []
+    h, c = state[0], state[1].clone()
+    for x_piece in x.split(STEPS_AT_ONCE):
+        hidden, steps = h.shape[-2], len(x_piece)
+        hx = x.new_empty(steps + 1, *h.shape[:-2], weight.shape[-1], h.shape[-1])
+        hx[0, ..., :hidden, :] = h
+        hx[:-1, ..., hidden:, :] = x_piece
+        piece = Piece(hx, x.new_empty(steps, *weight.shape[:-1], h.shape[-1]), c.clone())
+        _walk(piece, weight, offset, static_gate, c)
+        pieces.append(piece)
+        h = piece.h[-1]
+    return pieces, c
+
+
+def _walk(
+    piece: Piece, weight: Tensor, offset: Tensor, static_gate: Tensor | None, c: Tensor
+) -> None:
+    """Fill the hidden states and gates of a piece; `c` goes along in place."""
+    hidden, gates = c.shape[-2], piece.gates
     # views made once for all steps: slicing in the loop would cost as much as the arithmetic
     sigmoids, g = gates[..., :-hidden, :].unbind(0), gates[..., -hidden:, :].unbind(0)
     o, f = gates[..., :hidden, :].unbind(0), gates[..., hidden : 2 * hidden, :].unbind(0)
@@ -98,19 +99,21 @@ def _run(
         i = gates[..., 2 * hidden : 3 * hidden, :].unbind(0)
     else:
         i = [static_gate] * len(gates)
-    before, h = hx[:-1].unbind(0), hx[1:, ..., :hidden, :].unbind(0)
+    before, h = piece.hx[:-1].unbind(0), piece.h.unbind(0)
     squashed = torch.empty_like(c)
     product = torch.addmm if weight.ndim == 2 else torch.baddbmm
     for t, gates_t in enumerate(gates.unbind(0)):
-        if t % STEPS_AT_ONCE == 0:
-            kept.append(c.clone())
         product(offset, weight, before[t], out=gates_t)
         sigmoids[t].sigmoid_()
         g[t].tanh_()
         c.mul_(f[t]).addcmul_(i[t], g[t])
         torch.tanh(c, out=squashed)
         torch.mul(o[t], squashed, out=h[t])
-    return kept, c
+
+
+def _last_hidden(pieces: list[Piece], last: int) -> Tensor:
+    counted = pieces[-(-last // STEPS_AT_ONCE) - 1 :]  # the last piece may be a short one
+    return torch.cat([piece.h for piece in counted])[-last:]
 
 
 class _Hoisted(Function):
@@ -126,32 +129,30 @@ class _Hoisted(Function):
         last: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         gate = static_gate if static_gate.numel() else None
-        gates = x.new_empty(len(x), *weight.shape[:-1], x.shape[-1])
-        hx = _above(h_0, x)
-        kept, c = _run(hx, weight, offset, gate, gates, c_0)
-        ctx.save_for_backward(weight, static_gate, hx, gates, *kept)
+        pieces, c = _run(x, weight, offset, gate, (h_0, c_0))
+        ctx.save_for_backward(weight, static_gate, *(array for piece in pieces for array in piece))
         ctx.offset_shape = offset.shape
-        # copies: what is returned may be written to, what is saved may not
-        h = hx[len(hx) - last :, ..., : c.shape[-2], :].clone()
-        return h, h[-1].clone(), c
+        # a copy: what is returned may be written to, what is saved may not
+        return _last_hidden(pieces, last), pieces[-1].h[-1].clone(), c
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: Any, grad_h: Tensor, grad_hn: Tensor, grad_cn: Tensor
     ) -> tuple[Tensor | None, ...]:
-        weight, static_gate, hx, gates, *kept = ctx.saved_tensors
-        of_inputs = ctx.needs_input_grad[0]
-        of_weights = any(ctx.needs_input_grad[1:3])  # not where only inputs are asked about
+        weight, static_gate, *arrays = ctx.saved_tensors
+        pieces = [Piece(*arrays[n : n + 3]) for n in range(0, len(arrays), 3)]
         gate = static_gate if static_gate.numel() else None
-        walk = BackwardWalk(weight, gate, hx, gates, kept, of_inputs, of_weights)
-        first_head = len(gates) - len(grad_h)
-        d_h, d_c = grad_hn.clone(), grad_cn
-        for piece in range(len(kept) - 1, -1, -1):
-            start, stop = piece * STEPS_AT_ONCE, min((piece + 1) * STEPS_AT_ONCE, len(gates))
+        of_weights = any(ctx.needs_input_grad[1:3])  # not where only inputs are asked about
+        walk = BackwardWalk(weight, gate, pieces[0], of_weights, of_inputs=ctx.needs_input_grad[0])
+        d_h, d_c = grad_hn.clone(), grad_cn.clone()
+        heads = grad_h
+        for piece in reversed(pieces):
+            steps = len(piece.gates)
             # contiguous, some steps at a time: it comes with the sample's axis first
-            heads = grad_h[max(start - first_head, 0) : max(stop - first_head, 0)].contiguous()
-            grads = [None] * (stop - start - len(heads)) + list(heads.unbind(0))
-            d_c = walk.steps(start, stop, grads, d_h, d_c)
+            grads = heads[-steps:].contiguous().unbind(0)
+            heads = heads[:-steps]
+            walk.steps(piece, [None] * (steps - len(grads)) + list(grads), d_h, d_c)
         d_offset = walk.d_offset.sum_to_size(ctx.offset_shape)
-        return walk.d_x, walk.d_weight, d_offset, walk.d_static_gate, d_h, d_c, None
+        d_x = torch.cat(walk.d_x[::-1]) if walk.d_x else None
+        return d_x, walk.d_weight, d_offset, walk.d_static_gate, d_h, d_c, None

@@ -10,14 +10,14 @@ from torch import nn
 
 from hydroml.config import TrainConfig
 from hydroml.data.inputs import choose_dynamic, choose_static
-from hydroml.data.scaling import Scaler, fit_scaler
-from hydroml.data.series import Days, load_series
+from hydroml.data.scaling import Scaler
+from hydroml.data.series import Days, open_series
 from hydroml.errors import ConfigError
 from hydroml.models import build_model
 from hydroml.models.losses import BASIN_WEIGHTS
 from hydroml.training.device import autocast
 from hydroml.training.samples import Samples, days_around
-from hydroml.training.tiers import make_samples
+from hydroml.training.tiers import make_samples, resolve_memory
 from hydroml.units import STATIC_REFERENCE
 
 
@@ -101,8 +101,8 @@ def assemble(
     """
     autocast(device, config.precision)  # refuses what the device cannot do, before the loading
     dynamic, static = tuple(config.data.dynamic), tuple(config.data.static)
-    lead, tail, memory = days_around(config.sampling)
-    series = load_series(
+    lead, tail, _ = days_around(config.sampling)
+    reader = open_series(
         dataset,
         basins,
         dynamic,
@@ -112,10 +112,11 @@ def assemble(
         tail=tail,
         target=config.data.target,
     )
-    valid = series.valid_targets(memory)
-    scaler = fit_scaler(series, valid, dynamic, static)
-    weight = BASIN_WEIGHTS[config.loss](scaler.basin_std, scaler.target_std)
-    samples = make_samples(series, valid, scaler, weight, config.sampling, device)
+    memory = resolve_memory(config.data.memory, reader, config.sampling)
+    data = config.data.model_copy(update={"memory": memory})
+    config = config.model_copy(update={"data": data})
+    weigh = BASIN_WEIGHTS[config.loss]
+    scaler, samples = make_samples(reader, config.sampling, weigh, memory, device)
     torch.backends.cuda.matmul.allow_tf32 = config.tf32
     torch.backends.cudnn.allow_tf32 = config.tf32
     models = [_initialised(config, seed, len(dynamic), len(static), device) for seed in config.seed]

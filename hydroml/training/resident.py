@@ -1,6 +1,6 @@
-"""All training basins in one pool, un-windowed and on the device; batches gathered by index."""
+"""A pool of basins, un-windowed and on the device; batches gathered there by index."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from hydroml.config import SequenceSampling, WindowedSampling
 from hydroml.data.scaling import Scaler
 from hydroml.data.series import BASINS_AT_ONCE, Series
 from hydroml.training.cuts import Cut, cut_samples
-from hydroml.training.samples import Batch, Inventory, days_in, targets_in
+from hydroml.training.samples import Batch, days_in, targets_in
 
 
 @dataclass(frozen=True)
@@ -81,34 +81,6 @@ class ResidentPool:
         """Basin and first day of the sample that begins at a flat index."""
         basin, day = divmod(index, self.days)
         return self.basins[basin], self.first_day + day
-
-
-@dataclass(frozen=True)
-class ResidentSamples:
-    """One pool, the same in every epoch."""
-
-    pool: ResidentPool
-    inventory: Inventory
-    pools_an_epoch: int = 1
-
-    @property
-    def length(self) -> int:
-        """Days in a sample."""
-        return self.pool.length
-
-    @property
-    def targets(self) -> int:
-        """Days of a sample that count."""
-        return self.pool.targets
-
-    @property
-    def device(self) -> torch.device:
-        """Where the series lie."""
-        return self.pool.x_d.device
-
-    def pools(self, epoch: int, first: int = 0) -> Generator[ResidentPool, None, None]:
-        """Give the one pool."""
-        yield from [self.pool][first:]
 
 
 def make_pool(

@@ -197,9 +197,10 @@ def test_without_a_cluster_nothing_is_left_but_what_was_there(
             raise KeyboardInterrupt
         build(gauges, results, partial, number, *rest)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(prepare, "_build_region", interrupt)
+    monkeypatch.setattr(prepare, "_build_region", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         prepare_store(source, out, workers=1)
+    monkeypatch.setattr(prepare, "_build_region", build)
     with pytest.raises(ConfigError, match="No Dask scheduler answers"):
         prepare_store(source, out, scheduler=nowhere)
     assert (partial_of(out) / "region-0000.json").is_file()  # begun here, to be continued here

@@ -1,7 +1,7 @@
 """neuralhydrology itself, in a process of its own: python -m tests.interop.oracle_run.
 
-``train FOLDER MODEL`` trains a tiny run on the CAMELS-US files in FOLDER and evaluates its test
-period; prints the run's folder and writes FOLDER/MODEL.nc (qsim by basin and date).
+``train FOLDER MODEL...`` trains tiny runs on the CAMELS-US files in FOLDER and evaluates their
+test period; writes FOLDER/MODEL.nc (qsim by basin and date) and prints the runs' folders as JSON.
 ``score FILE`` prints the package's metrics of each basin of a NetCDF with qobs and qsim.
 """
 
@@ -51,8 +51,12 @@ SETTINGS = {
 }
 
 
-def train(folder: str, model: str) -> None:
-    """Train and evaluate; the last line printed is the run's folder."""
+def train(folder: str, *models: str) -> None:
+    """Train and evaluate; prints a JSON of model to the run's folder."""
+    print(json.dumps({model: _train(folder, model) for model in models}))
+
+
+def _train(folder: str, model: str) -> str:
     root = Path(folder)
     files = {f"{p}_basin_file": str(root / "basins.txt") for p in ("train", "validation", "test")}
     own = {"experiment_name": model, "model": model, "run_dir": root / "theirs"}
@@ -65,13 +69,13 @@ def train(folder: str, model: str) -> None:
     series = [r["1D"]["xr"][name].isel(time_step=0, drop=True) for r in results.values()]
     found = xr.concat(series, xr.Variable("basin", list(results)))
     found.rename("qsim").to_netcdf(root / f"{model}.nc")
-    print(config.run_dir)
+    return str(config.run_dir)
 
 
 def score(file: str) -> None:
     """Print a JSON of basin to the package's metrics."""
     with xr.open_dataset(file) as opened:
-        data = opened.load()
+        data = opened.load().astype("float64")  # as hydroml scores: logarithms cost digits
     found = {}
     for basin in data["basin"].values:
         obs, sim = (

@@ -62,11 +62,15 @@ def files(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def trained(files):
+    return json.loads(neuralhydrology("train", files, "cudalstm", "ealstm"))
+
+
 @pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("model", ["cudalstm", "ealstm"])
-def test_oracle_simulations_equal_neuralhydrologys(files, tmp_path, model):
-    theirs = Path(neuralhydrology("train", files, model))
-    run = import_run("neuralhydrology", theirs, data=files / "store.zarr", runs=tmp_path)
+def test_oracle_simulations_equal_neuralhydrologys(files, trained, tmp_path, model):
+    run = import_run("neuralhydrology", trained[model], data=files / "store.zarr", runs=tmp_path)
     api.evaluate(run, mode="windowed", device="cpu")
     with xr.open_dataset(run / "test" / "simulations.nc") as opened:
         ours = opened["qsim"].load()

@@ -81,7 +81,7 @@ def test_one_member_that_breaks_is_named_by_its_seed(tiny_store, tmp_path):
         tiny_store, config=tiny_config("seed=[1, 2]"), name="r", runs=tmp_path
     )
     with torch.no_grad():
-        prepared.assembly.models[1].w_ih[0, 0] = np.inf
+        prepared.assembly.models[1].w_ih[0, 0] = np.nan
     with pytest.raises(TrainingError, match="loss of seed 2 or its gradient is nan"):
         prepared.fit()
 
@@ -90,14 +90,14 @@ def test_an_ensemble_from_end_to_end(tiny_store, tmp_path, command):
     from tests.conftest import TINY
 
     settings = [word for s in (*TINY, "epochs=1") for word in ("--set", s)]
-    code, out, err = command(
+    code, _, err = command(
         "train", "--data", tiny_store, "--preset", "quick", *settings,
         "--seed", 1, "--seed", 2, "--runs", tmp_path,
     )  # fmt: skip
     assert code == 0, err
     (run,) = tmp_path.iterdir()
     assert run.name.endswith("_ealstm_all_2seeds")
-    code, out, err = command("evaluate", run)
+    code, _, err = command("evaluate", run)
     assert code == 0, err
     assert (run / "test" / "members.csv").is_file()
     assert (run / "losses.png").is_file()

@@ -6,7 +6,7 @@ import torch
 
 from hydroml.config import SequenceSampling, WindowedSampling
 from hydroml.data.scaling import fit_scaler
-from hydroml.data.series import load_series
+from hydroml.data.series import open_series
 from hydroml.training.samples import days_around
 from hydroml.training.tiers import make_samples
 from tests.conftest import tiny_dataset
@@ -18,13 +18,14 @@ by_sampling = pytest.mark.parametrize("sampling", SAMPLINGS, ids=lambda s: s.kin
 
 
 def cut(sampling):
-    """Samples of the tiny basins with gaps, and the arrays they are cut from, as plain numpy."""
+    """The pool of the tiny basins with gaps, and the arrays it is cut from, as plain numpy."""
     dataset = tiny_dataset()
     dataset["prcp"][1, 400:403] = np.nan
     dataset["qobs"][2, 420:460] = np.nan
     lead, tail, memory = days_around(sampling)
     basins = dataset.basin.values.tolist()
-    series = load_series(dataset, basins, INPUTS, STATICS, PERIOD, lead=lead, tail=tail)
+    reader = open_series(dataset, basins, INPUTS, STATICS, PERIOD, lead=lead, tail=tail)
+    series = reader.read()
     valid = series.valid_targets(memory)
     scaler = fit_scaler(series, valid, INPUTS, STATICS)
     plain = {
@@ -33,10 +34,14 @@ def cut(sampling):
         "y": np.where(valid, (series.y - scaler.target_mean) / scaler.target_std, np.nan),
         "valid": valid,
     }
-    weight = np.array([1.0, 2.0, 3.0, 4.0])
-    samples = make_samples(series, valid, scaler, weight, sampling, torch.device("cpu"))
+    found, samples = make_samples(reader, sampling, one_to_four, "all", torch.device("cpu"))
+    assert (found.target_mean, found.target_std) == (scaler.target_mean, scaler.target_std)
     (pool,) = samples.pools(epoch=0)
     return pool, plain
+
+
+def one_to_four(basin_std, target_std):
+    return np.array([1.0, 2.0, 3.0, 4.0])
 
 
 def starts_of(pool, seed, epoch):

@@ -1,0 +1,153 @@
+"""Speed of hydroml against neuralhydrology: benchmarks/fidelity.py STORE --speed.
+
+Loading is measured in a process of its own for each package, which is this file:
+``python benchmarks/peer_speed.py ours|theirs STORE WORK BASINS LENGTH``.
+"""
+
+import argparse
+import itertools
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+import hydroml
+from hydroml import api
+from hydroml.config import TrainConfig, load_config
+from hydroml.evaluation.simulate import Simulation, simulate_runs
+from hydroml.training.assemble import resolve_inputs
+from hydroml.training.fit import fit
+from hydroml.training.progress import Silence
+from hydroml.training.rundir import RunDirectory
+
+BATCH, BATCHES, UPDATES = 256, 60, 12
+"""Samples in a batch; batches drawn for the gather; steps of neuralhydrology's training."""
+
+PEER_BASINS, PEER_YEAR = 2, ("1990-10-01", "1991-09-30")
+"""What neuralhydrology simulates: a window of a year for each day takes its time."""
+
+
+def windowed(
+    dataset: xr.Dataset, model: str, hidden: int, length: int, *settings: str
+) -> TrainConfig:
+    """Many-to-one training as neuralhydrology does it."""
+    own = [f"model.name={model}", f"model.hidden={hidden}", f"sampling.length={length}"]
+    config = load_config("kratzert2019", settings=[*own, "device=cpu", "epochs=1", *settings])
+    return resolve_inputs(config, dataset)
+
+
+def measure(args: argparse.Namespace, dataset: xr.Dataset, work: Path) -> None:
+    """Print a row a measure: hydroml, neuralhydrology, ratio."""
+    import peer
+    from fidelity import spread_basins
+
+    config = windowed(dataset, "lstm", args.hidden, args.length)
+    basins = spread_basins(dataset, config, args.basins)
+    peer.export(dataset, basins, config, work / "data")
+    print(f"{len(basins)} basins, nine years, hidden {args.hidden}, windows of {args.length} days")
+    print(f"{'':<44}{'hydroml':>14}{'neuralhydrology':>17}{'ratio':>9}")
+    words = [str(args.store), str(work), str(len(basins)), str(args.length)]
+    ours, theirs = (_child(side, words) for side in ("ours", "theirs"))
+    row("loading, CPU s", ours["cpu"], theirs["cpu"], lower=True)
+    row("loading, peak memory MB", ours["peak"], theirs["peak"], lower=True)
+    row("loading, memory above the imports MB", ours["rise"], theirs["rise"], lower=True)
+    row("samples gathered a CPU s", ours["samples"], theirs["samples"])
+    row(f"batches of {BATCH} a CPU s", ours["samples"] / BATCH, theirs["samples"] / BATCH)
+    for model in args.model:
+        config = windowed(dataset, model, args.hidden, args.length)
+        own = peer.settings(config, work / "data", work / "theirs", max_updates_per_epoch=UPDATES)
+        folder, cpu, _ = peer.train(own)
+        many_to_one = UPDATES * BATCH / cpu
+        run, sequence = train_sequence(dataset, args, model, basins, work)
+        row(f"{model}: target days trained a CPU s", sequence, many_to_one)
+        first, last = PEER_YEAR
+        few = work / "few.txt"
+        few.write_text("\n".join(basins[:PEER_BASINS]))
+        own.update_config(
+            {"test_basin_file": str(few), "test_start_date": _spelled(first),
+             "test_end_date": _spelled(last)}
+        )  # fmt: skip
+        simulated, cpu = peer.simulate(own, folder)
+        day = simulated.size / cpu
+        row(f"{model}: days evaluated a CPU s, continuous", evaluate(run, dataset, basins), day)
+
+
+def row(name: str, ours: float, theirs: float, *, lower: bool = False) -> None:
+    ratio = theirs / ours if lower else ours / theirs
+    print(f"{name:<44}{ours:>14,.2f}{theirs:>17,.2f}{ratio:>8,.1f}x", flush=True)
+
+
+def train_sequence(
+    dataset: xr.Dataset, args: argparse.Namespace, model: str, basins: Sequence[str], work: Path
+) -> tuple[RunDirectory, float]:
+    """Train an epoch of preset ``quick``; the run, and target days a CPU second, all included."""
+    settings = [f"model.name={model}", f"model.hidden={args.hidden}", "device=cpu", "epochs=1"]
+    config = load_config("quick", settings=settings)
+    prepared = api.create_run(args.store, basins, config=config, name=model, runs=work / "ours")
+    assembly, cpu = prepared.assembly, time.process_time()
+    fit(assembly.models, assembly.samples, assembly.config, prepared.run, Silence())
+    return prepared.run, assembly.samples.inventory.targets / (time.process_time() - cpu)
+
+
+def evaluate(run: RunDirectory, dataset: xr.Dataset, basins: Sequence[str]) -> float:
+    """Days simulated a CPU second in one continuous pass over ten years, reading included."""
+    days = tuple(np.datetime64(day) for day in ("1989-10-01", "1999-09-30"))
+    cpu = time.process_time()
+    found = simulate_runs([run], dataset, Simulation(basins, days), torch.device("cpu"))
+    return found["qsim"].size / (time.process_time() - cpu)
+
+
+def _spelled(day: str) -> str:
+    return "/".join(reversed(day.split("-")))
+
+
+def _child(side: str, words: Sequence[str]) -> dict[str, float]:
+    command = [sys.executable, __file__, side, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def load(side: str, store: Path, work: Path, count: int, length: int) -> dict[str, float]:
+    """Load all, then draw batches; CPU seconds, memory, samples gathered a CPU second."""
+    import peer
+    from fidelity import spread_basins
+
+    torch.set_num_threads(1)
+    dataset = hydroml.open_store(store)
+    config = windowed(dataset, "lstm", 8, length)
+    basins = spread_basins(dataset, config, count)
+    imports, cpu = _peak(), time.process_time()
+    if side == "ours":
+        _, assembly = api.prepare_run(config, store, basins, False)
+        loaded, peak = time.process_time() - cpu, _peak()
+        with closing(assembly.samples.pools(0)) as pools:
+            pool = next(pools)
+            chosen = pool.batches(0, 0, BATCH)[:BATCHES]
+            cpu = time.process_time()
+            drawn = sum(len(b.y) for b in pool.stream(chosen))
+    else:
+        samples = peer.load(peer.settings(config, work / "data", work / "loading"))
+        loaded, peak = time.process_time() - cpu, _peak()
+        batches = peer.batches(samples, BATCH)
+        next(batches)
+        cpu = time.process_time()
+        drawn = sum(len(b["y"]) for b in itertools.islice(batches, BATCHES))
+    rate = drawn / (time.process_time() - cpu)
+    return {"cpu": loaded, "peak": peak, "rise": peak - imports, "samples": rate}
+
+
+if __name__ == "__main__":
+    side, store, work, count, length = sys.argv[1:]
+    print(json.dumps(load(side, Path(store), Path(work), int(count), int(length))))
