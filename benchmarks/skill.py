@@ -95,7 +95,7 @@ class Clock:
 
 
 def seconds(path: Path) -> pd.DataFrame | None:
-    """Times of a run that this script trained, an epoch a row."""
+    """Read the times of a run that this script trained, an epoch a row."""
     return pd.read_csv(path / CLOCK) if (path / CLOCK).is_file() else None
 
 
@@ -117,9 +117,11 @@ def curve(run: RunDirectory, store: str, validation: str) -> pd.DataFrame:
     """Score the weights of every epoch on the validation and the test period."""
     config, spent = run.config(), seconds(run.path)
     (model,) = run.load_models(torch.device("cpu"))
-    first, last = validation.split("..")
-    periods = {"validation": as_days((first, last)), "test": as_days(config.data.test)}
-    scorers = {name: scorer(run, store, days) for name, days in periods.items()}
+    periods = {
+        "validation": Period.parse(*validation.split("..")),
+        "test": Period(*config.data.test),
+    }
+    scorers = {name: scorer(run, store, period) for name, period in periods.items()}
     rows = []
     for epoch in range(1, run.finished_epochs() + 1):
         load_weights([model], run.weights_file(epoch))
@@ -136,19 +138,17 @@ def curve(run: RunDirectory, store: str, validation: str) -> pd.DataFrame:
     return pd.DataFrame(rows).round(4)
 
 
-def scorer(
-    run: RunDirectory, store: str, days: tuple[np.datetime64, np.datetime64]
-) -> Callable[[torch.nn.Module], float]:
+def scorer(run: RunDirectory, store: str, period: Period) -> Callable[[torch.nn.Module], float]:
     """Make a function that gives a model's median NSE on a period, in one continuous pass."""
     dataset, config, scaler = open_store(store), run.config(), run.scaler()
-    Period(days[0].item(), days[1].item()).require_inside(dataset)
+    period.require_inside(dataset)
     _, _, memory = days_around(config.sampling)
     series = load_series(
         dataset,
         scaler.basins,
         scaler.dynamic,
         scaler.static,
-        days,
+        as_days((period.start, period.end)),
         lead=max(LEAD_DAYS, memory),
         target=config.data.target,
     )

@@ -95,10 +95,11 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 def _require_able(client: Any, scheduler: str, files: Sequence[str]) -> None:
     """Refuse, before any work is done, workers that could not do it."""
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE_FOR_WORKERS)
-    except TimeoutError:
-        raise _without_workers(scheduler) from None
+    give_up = time.monotonic() + PATIENCE_FOR_WORKERS
+    while not _threads(client, scheduler):
+        if time.monotonic() > give_up:
+            raise _without_workers(scheduler)
+        time.sleep(_A_MOMENT / 10)
     remedy = f"Install the same hydroml on every machine: pip install hydroml=={__version__}"
     for worker, found in client.run(_look, list(files), on_error="return").items():
         if isinstance(found, ImportError):

@@ -35,18 +35,20 @@ def synth(
     hydroml data synth --out data/store.zarr
     hydroml data synth --out data/small.zarr --basins 20 --years 12 --seed 1
     hydroml data synth --out data/store.zarr --native data/native --overwrite
+
+    Memory is bounded, whatever the number of basins.
     """
     if out.exists() and not overwrite:
         raise ConfigError(
             f"{out} exists already.", "Choose another --out, or add --overwrite to replace it."
         )
-    from hydroml.data.store import write_store
-    from hydroml.data.synthetic import STEPS, generate, write_native
+    from hydroml.data.store import open_store
+    from hydroml.data.synthetic import write_native, write_synthetic
     from hydroml.progress import progress_bar
 
-    with progress_bar("Drawing basins", total=STEPS, unit="steps") as advance:
-        dataset = generate(basins, years, seed, on_progress=advance)
-    write_store(dataset, out)
+    with progress_bar("Drawing basins", total=basins, unit="basins") as advance:
+        write_synthetic(out, basins, years, seed, on_progress=advance)
+    dataset = open_store(out)
     if native is not None:
         with progress_bar("Writing text files", total=basins, unit="basins") as advance:
             write_native(dataset, native, on_progress=advance)

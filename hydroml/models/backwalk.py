@@ -1,4 +1,4 @@
-"""The way back through the hoisted recurrence, a piece of some steps at a time.
+r"""The way back through the hoisted recurrence, a piece of some steps at a time.
 
 Derivative factors are computed for all steps of a piece together, in buffers small enough for the
 cache and used again; so are the cell states, from the one kept before the piece. With the
@@ -91,9 +91,9 @@ class BackwardWalk:
         cells, wide_cells = d_cell.unbind(0), d_cell.unsqueeze(-3).unbind(0)
         to_cell, forget = self._to_cell.unbind(0), self._forget(piece.gates).unbind(0)
         before, d_gates_t = piece.hx[:-1].mT.unbind(0), d_gates.unbind(0)
-        product, accumulate = torch.mm, torch.addmm
-        if d_h.ndim == 3:
-            product, accumulate = torch.bmm, torch.baddbmm
+        alone = d_h.ndim == 2
+        product = torch.mm if alone else torch.bmm
+        accumulate = torch.addmm if alone else torch.baddbmm
         for t in range(steps - 1, -1, -1):
             grad = grads[t]
             if grad is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
@@ -112,12 +113,13 @@ def _walk(
 
 
 def _last_hidden(pieces: list[Piece], last: int) -> Tensor:
-    counted = pieces[-(-last // STEPS_AT_ONCE) - 1 :]  # the last piece may be a short one
+    counted = pieces[-last // STEPS_AT_ONCE - 1 :]  # the last piece may be a short one
     return torch.cat([piece.h for piece in counted])[-last:]
 
 
 class _Hoisted(Function):
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # 16-bit autocast ends here
     def forward(
         ctx: Any,
         x: Tensor,
@@ -137,6 +139,7 @@ class _Hoisted(Function):
 
     @staticmethod
     @once_differentiable
+    @custom_bwd(device_type="cpu")
     def backward(
         ctx: Any, grad_h: Tensor, grad_hn: Tensor, grad_cn: Tensor
     ) -> tuple[Tensor | None, ...]:

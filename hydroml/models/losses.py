@@ -35,7 +35,9 @@ BASIN_WEIGHTS: dict[str, BasinWeights] = {
 both in [mm d-1], by the loss's name."""
 
 
-def weighted_squared_error(y_hat: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+def weighted_squared_error(
+    y_hat: Tensor, y: Tensor, weight: Tensor, count: Tensor | None = None
+) -> Tensor:
     """Mean over all valid targets of weight * (y_hat - y)^2.
 
     Parameters
@@ -46,6 +48,9 @@ def weighted_squared_error(y_hat: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         Observed, standardised discharge, (B, K); NaN where there is no valid target.
     weight : Tensor
         Weight of each sample's basin, (B,).
+    count : Tensor, optional
+        Valid targets to divide by, where these rows are a part of a batch: the parts' losses add
+        up to the batch's. By default those of `y`.
 
     Returns
     -------
@@ -61,4 +66,5 @@ def weighted_squared_error(y_hat: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     valid = ~torch.isnan(y)
     # NaN times zero is NaN, in the gradient too: replace the target before the difference
     error = y_hat - torch.where(valid, y, y_hat.detach())
-    return (weight.unsqueeze(1) * error**2).sum() / valid.sum().clamp(min=1)
+    total = valid.sum().clamp(min=1) if count is None else count
+    return (weight.unsqueeze(1) * error**2).sum() / total

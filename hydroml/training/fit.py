@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hydroml.config import TrainConfig
 from hydroml.errors import TrainingError
 from hydroml.training.checkpoint import load_state, save_state, save_weights
+from hydroml.training.cores import Cores, every_core
 from hydroml.training.device import flushed_denormals
 from hydroml.training.diagnosis import explain_loss
 from hydroml.training.interrupt import StopRequest, stop_on_signal
@@ -91,8 +92,8 @@ def fit(
     state = new_state(models, config, samples.device)
     if run.state_file.is_file():
         load_state(state, run.state_file)
-    loop = _Loop(state, samples, config, run, listener, validate, processes)
-    with flushed_denormals(), stop_on_signal() as stop:
+    with flushed_denormals(), stop_on_signal() as stop, every_core(samples.device) as cores:
+        loop = _Loop(state, samples, config, run, listener, validate, processes, cores)
         while state.epoch < config.epochs:
             loop.epoch(stop)
     return state
@@ -110,10 +111,11 @@ class _Loop:
         listener: Listener,
         validate: Validate | None,
         processes: Processes,
+        cores: Cores,
     ) -> None:
         self._state, self._samples, self._config = state, samples, config
         self._run, self._listener = run, listener
-        self._validate, self._processes = validate, processes
+        self._validate, self._processes, self._cores = validate, processes, cores
         self._rows = [r for r in run.read_metrics() if int(r["epoch"]) <= state.epoch]
         self._saved = time.monotonic()
         self._rates = [math.nan] * len(state.members)
@@ -143,7 +145,7 @@ class _Loop:
                 Task(state.members[k], batch, len(index), self._rate(state.step, steps[k]))
                 for k, index, batch in chosen
             ]
-            losses = take_step(tasks, self._config, self._processes)
+            losses = take_step(tasks, self._config, self._processes, self._cores)
             for (k, index, _), loss in zip(chosen, losses, strict=True):
                 if not math.isfinite(loss):
                     raise self._not_finite(k, pool, index, loss)

@@ -1,8 +1,12 @@
-"""One optimizer step of all members: one pass forward and back, then a step each."""
+"""One optimizer step of all members: one pass forward and back, then a step each.
+
+The rows of a batch are shared out twice, over processes and over the cores of this one: the
+parts of a loss, and of its gradient, add up to those of the whole batch.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +14,14 @@ from torch import Tensor, nn
 from hydroml.config import OptimizerConfig, TrainConfig
 from hydroml.models.losses import weighted_squared_error
 from hydroml.models.together import forward_together
+from hydroml.training.cores import ONE_CORE, Cores
 from hydroml.training.device import autocast
 from hydroml.training.processes import ALONE, Processes
 from hydroml.training.samples import Batch
 from hydroml.training.state import Member
+
+ROWS_AT_LEAST = 8
+"""Rows of a batch below which another core is not worth its while."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,22 @@ class Task:
     rate: float
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of one task's batch, with what was drawn for them."""
+
+    task: int
+    model: nn.Module
+    batch: Batch
+    mask: Tensor | None
+    count: Tensor
+
+
 def take_step(
-    tasks: Sequence[Task], config: TrainConfig, processes: Processes = ALONE
+    tasks: Sequence[Task],
+    config: TrainConfig,
+    processes: Processes = ALONE,
+    cores: Cores = ONE_CORE,
 ) -> list[float]:
     """Move each member by one step; the members' steps do not touch each other.
 
@@ -54,113 +76,135 @@ def take_step(
         The run's configuration.
     processes : Processes
         Who else works on the same batches.
+    cores : Cores
+        Where to compute.
 
     Returns
     -------
     list of float
         Loss of each task before the step; NaN for a gradient that is not finite.
     """
-    options = config.optimizer
     for task in tasks:
         task.member.model.train()
-        task.member.optimizer.zero_grad(set_to_none=True)
-    losses = _losses(tasks, config, processes)
-    scaled = [t.member.grad_scaler.scale(loss) for t, loss in zip(tasks, losses, strict=True)]
-    total = torch.stack(scaled).sum()
-    if total.requires_grad:  # a process may have no row of a small batch
-        total.backward()
-    parameters = [p for t in tasks for p in t.member.model.parameters()]
-    found = _add_up(losses, parameters, processes)
+    counts = torch.stack([(~torch.isnan(task.batch.y)).sum() for task in tasks])
+    totals = processes.add_up(counts).clamp_(min=1)
+    whole = [_draw(k, task, totals[k], config, processes) for k, task in enumerate(tasks)]
+    losses = _set_gradients(tasks, _share_out(whole, cores.count), config.precision, cores)
+    losses = _add_up(losses, [t.member.model for t in tasks], processes)
+    norms = []
     for task in tasks:
         task.member.grad_scaler.unscale_(task.member.optimizer)
-    norms = [
-        nn.utils.clip_grad_norm_(t.member.model.parameters(), options.clip_norm) for t in tasks
-    ]
+        parameters = task.member.model.parameters()
+        norms.append(nn.utils.clip_grad_norm_(parameters, config.optimizer.clip_norm))
     # one wait for the device for all members
-    values, lengths = torch.stack([found, torch.stack(norms)]).tolist()
+    values, lengths = torch.stack([losses, torch.stack(norms)]).tolist()
     for k, task in enumerate(tasks):
         if not task.member.grad_scaler.is_enabled() and not math.isfinite(lengths[k]):
             values[k] = math.nan
     if all(math.isfinite(value) for value in values):
         for task in tasks:
-            _move(task, options)
+            _move(task, config.optimizer)
     return [float(value) for value in values]
 
 
-def _losses(tasks: Sequence[Task], config: TrainConfig, processes: Processes) -> list[Tensor]:
-    """Give each task's part of its loss: the parts of all processes add up to the loss."""
-    counts = torch.stack([_valid(task.batch) for task in tasks])
-    shares = counts.clone().clamp_(min=1) / processes.add_up(counts).clamp_(min=1)
-    y_hat = _simulate(tasks, config, processes)
-    return [
-        weighted_squared_error(y.float(), task.batch.y, task.batch.weight) * share
-        for y, task, share in zip(y_hat, tasks, shares, strict=True)
-    ]
-
-
-def _valid(batch: Batch) -> Tensor:
-    return (~torch.isnan(batch.y)).sum().to(batch.x_d.dtype)
-
-
-def _simulate(tasks: Sequence[Task], config: TrainConfig, processes: Processes) -> list[Tensor]:
-    noisy = [_draw(task, config, processes) for task in tasks]
-    last = tasks[0].batch.y.shape[1]
-    y_hat: list[Tensor] = []
-    with autocast(tasks[0].batch.x_d.device, config.precision):
-        if len(tasks) > 1 and {len(task.batch.y) for task in tasks} == {len(tasks[0].batch.y)} != {
-            0
-        }:
-            together = forward_together(
-                [task.member.model for task in tasks],
-                torch.stack([task.batch.x_d for task in tasks]),
-                torch.stack([x_s for x_s, _ in noisy]),
-                last=last,
-                masks=_stacked([mask for _, mask in noisy]),
-            )
-            return list(together.unbind(0))
-        for task, (x_s, mask) in zip(tasks, noisy, strict=True):
-            if not len(x_s):
-                y_hat.append(task.batch.y)
-                continue
-            y, _ = task.member.model(task.batch.x_d, x_s, last=last, mask=mask)
-            y_hat.append(y)
-    return y_hat
-
-
-def _stacked(masks: Sequence[Tensor | None]) -> Tensor | None:
-    there = [mask for mask in masks if mask is not None]
-    return torch.stack(there) if there else None
-
-
-def _draw(task: Task, config: TrainConfig, processes: Processes) -> tuple[Tensor, Tensor | None]:
-    """Draw noisy attributes (b, S) and dropout (b, last, H) of this process's rows.
+def _draw(k: int, task: Task, count: Tensor, config: TrainConfig, processes: Processes) -> _Rows:
+    """Draw noise on the attributes (b, S) and dropout (b, last, H).
 
     All processes draw for the whole batch from generators in the same state: what a sample
     gets does not depend on how many processes there are.
     """
-    chance, batch, rows = task.member.chance, task.batch, processes.share(task.total)
-    x_s, noise, dropout = batch.x_s, config.optimizer.static_noise, config.model.dropout
+    chance, batch, own = task.member.chance, task.batch, processes.share(task.total)
+    noise, dropout, mask = config.optimizer.static_noise, config.model.dropout, None
     if noise:
-        size = (task.total, x_s.shape[1])
-        x_s = x_s + noise * torch.randn(size, generator=chance, device=x_s.device)[rows]
-    if not dropout:
-        return x_s, None
-    mask = batch.x_d.new_empty(task.total, batch.y.shape[1], config.model.hidden)
-    mask.bernoulli_(1 - dropout, generator=chance)
-    return x_s, mask[rows].div_(1 - dropout)
+        size = (task.total, batch.x_s.shape[1])
+        drawn = torch.randn(size, generator=chance, device=batch.x_s.device)[own]
+        batch = replace(batch, x_s=batch.x_s + noise * drawn)
+    if dropout:
+        mask = batch.x_d.new_empty(task.total, batch.y.shape[1], config.model.hidden)
+        mask = mask.bernoulli_(1 - dropout, generator=chance)[own].div_(1 - dropout)
+    return _Rows(k, task.member.model, batch, mask, count)
 
 
-def _add_up(losses: Sequence[Tensor], parameters: Sequence[Tensor], processes: Processes) -> Tensor:
-    """Add losses and gradients up over the processes; return the losses (K,)."""
-    found = torch.stack([loss.detach() for loss in losses])
+def _share_out(whole: Sequence[_Rows], cores: int) -> list[list[_Rows]]:
+    """Cut batches so that each core gets the same; one core takes all members in one pass."""
+    whole = [rows for rows in whole if len(rows.batch.y)]  # a process may have none of a batch
+    if cores == 1:
+        same = len({len(rows.batch.y) for rows in whole}) == 1
+        return [list(whole)] if same else [[rows] for rows in whole]
+    pieces = cores // math.gcd(cores, len(whole)) if whole else 1
+    return [[part] for rows in whole for part in _cut(rows, pieces)]
+
+
+def _cut(rows: _Rows, pieces: int) -> Iterator[_Rows]:
+    total, batch = len(rows.batch.y), rows.batch
+    pieces = max(1, min(pieces, total // ROWS_AT_LEAST))
+    for n in range(pieces):
+        own = slice(total * n // pieces, total * (n + 1) // pieces)
+        part = Batch(batch.x_d[own], batch.x_s[own], batch.y[own], batch.weight[own])
+        yield replace(rows, batch=part, mask=None if rows.mask is None else rows.mask[own])
+
+
+def _set_gradients(
+    tasks: Sequence[Task], work: Sequence[Sequence[_Rows]], precision: str, cores: Cores
+) -> Tensor:
+    """Set the gradients of all models; return this process's parts of the losses, (K,)."""
+
+    def differentiate(members: Sequence[_Rows]) -> tuple[list[Tensor], list[Tensor]]:
+        losses = _losses(members, precision)
+        scaled = [
+            tasks[m.task].member.grad_scaler.scale(x) for m, x in zip(members, losses, strict=True)
+        ]
+        parameters = [p for m in members for p in m.model.parameters()]
+        return losses, list(torch.autograd.grad(torch.stack(scaled).sum(), parameters))
+
+    losses = [task.batch.y.new_zeros(()) for task in tasks]
+    for task in tasks:
+        for parameter in task.member.model.parameters():
+            parameter.grad = None
+    # summed up in the order of the work, whichever core is ready first
+    for members, (parts, gradients) in zip(work, cores.run(differentiate, work), strict=True):
+        for member, part in zip(members, parts, strict=True):
+            losses[member.task] = losses[member.task] + part.detach()
+        parameters = [p for member in members for p in member.model.parameters()]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+    return torch.stack(losses)
+
+
+def _losses(members: Sequence[_Rows], precision: str) -> list[Tensor]:
+    last = members[0].batch.y.shape[1]
+    with autocast(members[0].batch.x_d.device, precision):
+        if len(members) == 1:
+            rows = members[0]
+            y, _ = rows.model(rows.batch.x_d, rows.batch.x_s, last=last, mask=rows.mask)
+            y_hat = [y]
+        else:
+            masks = [m.mask for m in members if m.mask is not None]
+            together = forward_together(
+                [m.model for m in members],
+                torch.stack([m.batch.x_d for m in members]),
+                torch.stack([m.batch.x_s for m in members]),
+                last=last,
+                masks=torch.stack(masks) if masks else None,
+            )
+            y_hat = list(together.unbind(0))
+    return [
+        weighted_squared_error(y.float(), m.batch.y, m.batch.weight, m.count)
+        for y, m in zip(y_hat, members, strict=True)
+    ]
+
+
+def _add_up(losses: Tensor, models: Sequence[nn.Module], processes: Processes) -> Tensor:
+    """Add losses and gradients up over the processes, in one exchange; return the losses."""
     if processes.count == 1:
-        return found
+        return losses
+    parameters = [p for model in models for p in model.parameters()]
     pieces = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = processes.add_up(torch.cat([found, *(piece.flatten() for piece in pieces)]))
-    sums = flat[len(found) :].split([p.numel() for p in parameters])
+    flat = processes.add_up(torch.cat([losses, *(piece.flatten() for piece in pieces)]))
+    sums = flat[len(losses) :].split([p.numel() for p in parameters])
     for parameter, total in zip(parameters, sums, strict=True):
         parameter.grad = total.view_as(parameter)
-    return flat[: len(found)]
+    return flat[: len(losses)]
 
 
 def _move(task: Task, options: OptimizerConfig) -> None:

@@ -5,12 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hydroml.data.camels_us import open_camels_us
 from hydroml.data.quality import quality_report
 from hydroml.data.store import open_store, static_attributes, write_store
-from hydroml.data.synthetic import STEPS, generate, simulate_truth, write_native
-from hydroml.errors import ConfigError
+from hydroml.data.synthetic import (
+    STEPS,
+    generate,
+    simulate_truth,
+    write_native,
+    write_synthetic,
+)
+from hydroml.data.synthetic.fields import BASINS_AT_ONCE, Field, RowNoise
+from hydroml.data.synthetic.places import draw_places
+from hydroml.errors import ConfigError, StoreError
 from hydroml.units import DYNAMIC_REFERENCE, STATIC_REFERENCE
 
 
@@ -41,6 +51,47 @@ def test_same_seed_same_data_other_seed_other_data():
     one, same, other = (generate(basins=5, years=2, seed=s) for s in (7, 7, 8))
     xr.testing.assert_identical(one, same)
     assert not np.allclose(one.prcp, other.prcp)
+
+
+@given(st.lists(st.integers(1, 150), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_noise_drawn_in_parts_is_that_drawn_at_once(parts: list[int], seed: int):
+    rng, plain = np.random.default_rng(seed), np.random.default_rng(seed)
+    noise = RowNoise(sum(parts), 3, rng)
+    behind = rng.random()  # whoever draws next may draw first
+    found = np.concatenate([noise.draw(n) for n in parts])
+    np.testing.assert_array_equal(found, plain.normal(size=(sum(parts), 3)))
+    assert behind == plain.random()
+
+
+def test_a_field_drawn_in_parts_is_that_drawn_at_once_and_of_variance_one():
+    places = draw_places(90, np.random.default_rng(3))
+    whole, parts = (Field(places, 900, 500.0, 0.2, 0.4, np.random.default_rng(5)) for _ in "ab")
+    found = whole.draw(90)
+    # the sum over waves may round otherwise for another number of rows
+    np.testing.assert_allclose(
+        np.concatenate([parts.draw(n) for n in (1, 40, 49)]), found, rtol=0, atol=1e-12
+    )
+    assert found.var() == pytest.approx(1, abs=0.1)
+    lagged = np.mean([np.corrcoef(row[1:], row[:-1])[0, 1] for row in found])
+    assert lagged == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_store_written_in_blocks_is_byte_for_byte_the_one_written_at_once(tmp_path: Path):
+    basins, done = BASINS_AT_ONCE + 30, []
+    at_once = write_store(generate(basins, 2, 9), tmp_path / "once.zarr")
+    in_blocks = write_synthetic(tmp_path / "blocks.zarr", basins, 2, 9, on_progress=done.append)
+    assert done == [BASINS_AT_ONCE, 30]
+    one, other = open_store(at_once), open_store(in_blocks)
+    assert one.attrs["fingerprint"] == other.attrs["fingerprint"]
+    xr.testing.assert_identical(one.drop_attrs(deep=False), other.drop_attrs(deep=False))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["blocks.zarr", "once.zarr"]
+
+
+def test_a_foreign_folder_is_refused_before_anything_is_drawn(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(StoreError, match="left as it was"):
+        write_synthetic(tmp_path / "mine", basins=10**9)
 
 
 def test_climates_are_those_of_the_united_states(drawn: xr.Dataset):

@@ -6,7 +6,7 @@ import xarray as xr
 
 from hydroml.data.synthetic import generate, simulate_truth
 from hydroml.data.synthetic.hydrology import route, simulate
-from hydroml.data.synthetic.observation import observe
+from hydroml.data.synthetic.observation import Gauges
 from hydroml.data.synthetic.parameters import PARAMETERS, true_parameters
 from hydroml.errors import StoreError
 from tests.conftest import tiny_dataset
@@ -107,7 +107,7 @@ def test_warming_moves_flow_forward_in_snow_basins_and_evaporates_more(store: xr
 
 def test_discharge_is_observed_with_small_errors_and_gaps():
     truth = np.random.default_rng(1).gamma(0.5, 3.0, (80, 3000))
-    seen = observe(truth, np.random.default_rng(0))
+    seen = Gauges(*truth.shape, np.random.default_rng(0)).observe(truth)
     ratio = seen / truth
     assert np.nanmean(ratio) == pytest.approx(1, abs=0.01)
     assert 0.02 < np.nanstd(np.log(ratio)) < 0.12

@@ -13,7 +13,7 @@ from hydroml.data.radiation import (
 from hydroml.data.synthetic.catchment import cosby
 from hydroml.data.synthetic.climate import climate_of
 from hydroml.data.synthetic.places import draw_places, is_land, range_height
-from hydroml.data.synthetic.weather import precipitation, wet_days
+from hydroml.data.synthetic.weather import Rain, wet_days
 
 
 def test_extraterrestrial_radiation_is_that_of_fao56_example_8():
@@ -61,7 +61,7 @@ def test_precipitation_has_the_mean_of_the_climate_and_is_shared_by_neighbours()
     places.loc[1, ["lat", "lon"]] = places.loc[0, ["lat", "lon"]] + 0.1
     climate = climate_of(places, rng)
     day = np.tile(np.arange(1, 366), 40)
-    found = precipitation(places, climate, day, rng)
+    found = Rain(places, len(day), rng).draw(climate, day)
     np.testing.assert_allclose(found.mean(axis=1) / climate.p_mean, 1, atol=0.2)
     assert (found.mean(axis=1) / climate.p_mean).mean() == pytest.approx(1, abs=0.03)
     together = np.corrcoef(found)

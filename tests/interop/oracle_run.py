@@ -81,6 +81,8 @@ def score(file: str) -> None:
         obs, sim = (
             data[n].sel(basin=basin, drop=True).rename(time="date") for n in ("qobs", "qsim")
         )
+        if not (obs >= 0).any():
+            continue
         values = metrics.calculate_all_metrics(obs.where(obs >= 0), sim)
         found[str(basin)] = {k: float(np.asarray(v)) for k, v in values.items()}
     print(json.dumps(found))

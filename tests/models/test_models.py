@@ -138,3 +138,25 @@ def test_dropout_acts_in_training_only():
     x_d, x_s = torch.randn(B, T, F), torch.randn(B, S)
     assert not torch.equal(model.train()(x_d, x_s)[0], model(x_d, x_s)[0])
     assert torch.equal(model.eval()(x_d, x_s)[0], model(x_d, x_s)[0])
+
+
+@pytest.mark.parametrize("make", [lambda: EALSTM(F, S, 32), lambda: LSTM(F, S, 32)])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_16_bit_autocast_stays_near_32_bits(make, tiles, monkeypatch):
+    monkeypatch.setattr("hydroml.models.recurrence.has_tiles", lambda: tiles)
+    monkeypatch.setattr("hydroml.models.recurrence.HOISTED_FROM_HIDDEN", 0)
+    torch.manual_seed(3)
+    model = make().eval()
+    x_d, x_s = torch.randn(B, T, F), torch.randn(B, S)
+
+    def run():
+        model.zero_grad()
+        y = model(x_d, x_s)[0].float()
+        y.square().mean().backward()
+        return y.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    exact, gradient = run()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, rounded_gradient = run()
+    assert 0 < (rounded - exact).abs().max() < 3e-2
+    assert (rounded_gradient - gradient).norm() < 3e-2 * gradient.norm()

@@ -1,15 +1,54 @@
 """Soil, vegetation and geology of synthetic catchments, tied to climate and relief."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What chance adds to the attributes of each basin.
+
+    Parameters
+    ----------
+    texture : ndarray
+        Of sand, silt and clay, (3, B).
+    soil, vegetation : ndarray
+        Standard normal, (4, B).
+    carbonate : ndarray
+        Fraction of carbonate rocks, (B,).
+    permeability : ndarray
+        log10 of permeability [m2], (B,).
+    """
+
+    texture: np.ndarray
+    soil: np.ndarray
+    vegetation: np.ndarray
+    carbonate: np.ndarray
+    permeability: np.ndarray
+
+    @classmethod
+    def draw(cls, basins: int, rng: np.random.Generator) -> "Ground":
+        """Draw the chance of all basins."""
+        return cls(
+            rng.normal(0, 0.42, (3, basins)),
+            rng.normal(size=(4, basins)),
+            rng.normal(size=(4, basins)),
+            np.where(rng.random(basins) < 0.3, rng.beta(0.5, 0.9, basins), 0.0),
+            np.clip(rng.normal(-13.9, 1.2, basins), -16.5, -10.9),
+        )
+
+    def of(self, part: slice) -> "Ground":
+        """Take some basins' chance."""
+        return Ground(*(getattr(self, f.name)[..., part] for f in fields(self)))
+
+
 def catchment_attributes(
-    places: pd.DataFrame, climate: Mapping[str, np.ndarray], rng: np.random.Generator
+    places: pd.DataFrame, climate: Mapping[str, np.ndarray], ground: Ground
 ) -> dict[str, np.ndarray]:
-    """Draw the attributes of CAMELS that are not climatic.
+    """Derive the attributes of CAMELS that are not climatic.
 
     Vegetation follows aridity and slope; soils are thin on slopes; porosity and conductivity
     follow the texture (Cosby et al. 1984, doi 10.1029/WR020i006p00682, as CAMELS did); each
@@ -21,8 +60,8 @@ def catchment_attributes(
         From `draw_places`.
     climate : mapping of str to numpy.ndarray
         From `climate_indices`: ``aridity`` and ``frac_snow`` are used.
-    rng : numpy.random.Generator
-        Source of chance.
+    ground : Ground
+        The basins' chance.
 
     Returns
     -------
@@ -35,7 +74,7 @@ def catchment_attributes(
     >>> from hydroml.data.synthetic.places import draw_places
     >>> rng = np.random.default_rng(0)
     >>> climate = {"aridity": np.array([0.5, 3.0]), "frac_snow": np.array([0.2, 0.0])}
-    >>> found = catchment_attributes(draw_places(2, rng), climate, rng)
+    >>> found = catchment_attributes(draw_places(2, rng), climate, Ground.draw(2, rng))
     >>> bool(found["frac_forest"][0] > found["frac_forest"][1])
     True
     """
@@ -48,11 +87,10 @@ def catchment_attributes(
         "slope_mean": places.slope.to_numpy().round(5),
         "area_gages2": places.area.to_numpy().round(2),
     }
-    return topography | _soil(steep, rng) | _vegetation(places, climate, steep, arid, rng) | {
-        "carbonate_rocks_frac": np.where(
-            rng.random(len(places)) < 0.3, rng.beta(0.5, 0.9, len(places)), 0.0
-        ),
-        "geol_permeability": np.clip(rng.normal(-13.9, 1.2, len(places)), -16.5, -10.9),
+    soil, vegetation = _soil(steep, ground), _vegetation(places, climate, steep, arid, ground)
+    return topography | soil | vegetation | {
+        "carbonate_rocks_frac": ground.carbonate,
+        "geol_permeability": ground.permeability,
     }  # fmt: skip
 
 
@@ -72,11 +110,11 @@ def cosby(sand: np.ndarray, clay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return porosity, 2.54 * 10 ** (-0.60 + 0.0126 * sand - 0.0064 * clay)
 
 
-def _soil(steep: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    parts = np.array([[40.0], [36.0], [22.0]]) * np.exp(rng.normal(0, 0.42, (3, steep.size)))
+def _soil(steep: np.ndarray, ground: Ground) -> dict[str, np.ndarray]:
+    parts = np.array([[40.0], [36.0], [22.0]]) * np.exp(ground.texture)
     sand, silt, clay = 100 * parts / parts.sum(axis=0)
     porosity, conductivity = cosby(sand, clay)
-    noise = rng.normal(size=(4, steep.size))
+    noise = ground.soil
     depth = np.clip(1.42 - 0.18 * steep + 0.18 * noise[0], 0.4, 1.5)
     return {
         "soil_depth_pelletier": np.clip(np.exp(1.2 - 1.3 * steep + 0.7 * noise[1]), 0.5, 50.0),
@@ -95,9 +133,9 @@ def _vegetation(
     climate: Mapping[str, np.ndarray],
     steep: np.ndarray,
     arid: np.ndarray,
-    rng: np.random.Generator,
+    ground: Ground,
 ) -> dict[str, np.ndarray]:
-    noise = rng.normal(size=(4, steep.size))
+    noise = ground.vegetation
     forest = 1 / (1 + np.exp(-(1.0 - 2.0 * arid + 1.0 * steep + 1.2 * noise[0])))
     humid = 1 / (1 + np.exp(1.6 * arid + 0.3 * noise[1]))
     lai = np.clip(0.4 + 2.6 * forest + 2.4 * humid + 0.25 * noise[2], 0.3, 5.6)

@@ -1,6 +1,6 @@
 """Draw a whole synthetic CAMELS with a known truth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,13 +9,14 @@ import xarray as xr
 from hydroml.data.climate_indices import climate_indices
 from hydroml.data.quality import CAMELS_PERIOD
 from hydroml.data.radiation import potential_evaporation
-from hydroml.data.synthetic.catchment import catchment_attributes
+from hydroml.data.synthetic.catchment import Ground, catchment_attributes
 from hydroml.data.synthetic.climate import climate_of
-from hydroml.data.synthetic.observation import observe
+from hydroml.data.synthetic.fields import BASINS_AT_ONCE
+from hydroml.data.synthetic.observation import Gauges
 from hydroml.data.synthetic.parameters import PARAMETERS, true_parameters
 from hydroml.data.synthetic.places import draw_places
 from hydroml.data.synthetic.truth import PREFIX, simulate_truth
-from hydroml.data.synthetic.weather import simulate_weather
+from hydroml.data.synthetic.weather import Weather
 from hydroml.errors import ConfigError
 from hydroml.progress import Advance, silent
 from hydroml.units import DYNAMIC, TARGET
@@ -66,28 +67,61 @@ def generate(
     >>> generate(basins=2, years=1).qobs.sizes
     Frozen({'basin': 2, 'time': 366})
     """
+    parts = []
+    for done, part in draw_blocks(basins, years, seed, end=end):
+        parts.append(part)
+        before = done - part.sizes["basin"]
+        on_progress(STEPS * done // basins - STEPS * before // basins)
+    return xr.concat(
+        parts, "basin", data_vars="all", coords="minimal", compat="override", join="override",
+        combine_attrs="override",
+    )  # fmt: skip
+
+
+def draw_blocks(
+    basins: int, years: int, seed: int, *, end: str = "2008-12-31"
+) -> Iterator[tuple[int, xr.Dataset]]:
+    """Draw what `generate` draws, `BASINS_AT_ONCE` basins at a time.
+
+    Memory is bounded by a block. Parameters and errors are those of `generate`.
+
+    Yields
+    ------
+    done : int
+        Basins drawn so far.
+    block : xarray.Dataset
+        The last of them, in order.
+
+    Examples
+    --------
+    >>> [(done, block.sizes["basin"]) for done, block in draw_blocks(2, 1, 0)]
+    [(2, 2)]
+    """
     _refuse_bad_numbers(basins, years, seed)
     last = pd.Timestamp(end)
     time = pd.date_range(last - pd.DateOffset(years=years) + pd.Timedelta("1D"), last, freq="D")
-    place, clime, ground, sky, deviation, gauge = np.random.default_rng(seed).spawn(6)
+    place, clime, soil, sky, deviation, gauge = np.random.default_rng(seed).spawn(6)
     places = draw_places(basins, place)
-    weather = simulate_weather(places, climate_of(places, clime), time, sky)
-    on_progress(1)
-    attributes = climate_attributes(weather, time)
-    attributes |= catchment_attributes(places, attributes, ground)
-    on_progress(1)
-    dataset = _assemble(weather, attributes, true_parameters(attributes, deviation), time)
-    dataset["qtrue"] = simulate_truth(dataset)
-    on_progress(1)
-    _observe_all(dataset, places.huc.tolist(), gauge)
-    dataset.attrs = {
-        "source": "hydroml synthetic",
-        "forcing": "synthetic",
-        "synthetic": True,
-        "seed": seed,
-    }
-    on_progress(1)
-    return dataset
+    weather = Weather(places, climate_of(places, clime), time, sky)
+    ground = Ground.draw(basins, soil)
+    deviations = deviation.normal(size=(len(PARAMETERS), basins))
+    gauges = Gauges(basins, len(time), gauge)
+    for start in range(0, basins, BASINS_AT_ONCE):
+        part = slice(start, min(start + BASINS_AT_ONCE, basins))
+        drawn = weather.draw(part.stop - start)
+        attributes = climate_attributes(drawn, time)
+        attributes |= catchment_attributes(places[part], attributes, ground.of(part))
+        parameters = true_parameters(attributes, deviations[:, part])
+        dataset = _assemble(drawn, attributes, parameters, time, start)
+        dataset["qtrue"] = simulate_truth(dataset)
+        _observe_all(dataset, places.huc[part].tolist(), gauges, start)
+        dataset.attrs = {
+            "source": "hydroml synthetic",
+            "forcing": "synthetic",
+            "synthetic": True,
+            "seed": seed,
+        }
+        yield part.stop, dataset
 
 
 def climate_attributes(
@@ -126,8 +160,9 @@ def _assemble(
     attributes: Mapping[str, np.ndarray],
     parameters: Mapping[str, np.ndarray],
     time: pd.DatetimeIndex,
+    first: int,
 ) -> xr.Dataset:
-    ids = [f"99{i + 1:06d}" for i in range(weather["prcp"].shape[0])]
+    ids = [f"99{first + i + 1:06d}" for i in range(len(weather["prcp"]))]
     dynamic = {n: (("basin", "time"), v, DYNAMIC[n].attributes) for n, v in weather.items()}
     static = {n: ("basin", v) for n, v in attributes.items()}
     truth = {PREFIX + n: ("basin", v, _described(n)) for n, v in parameters.items()}
@@ -141,15 +176,15 @@ def _described(parameter: str) -> dict[str, str]:
     return {"units": rule.units, "long_name": rule.long_name}
 
 
-def _observe_all(dataset: xr.Dataset, regions: list[str], rng: np.random.Generator) -> None:
-    observed = observe(dataset["qtrue"].to_numpy().astype(float), rng)
+def _observe_all(dataset: xr.Dataset, regions: list[str], gauges: Gauges, first: int) -> None:
+    observed = gauges.observe(dataset["qtrue"].to_numpy().astype(float))
     dataset[TARGET] = (
         ("basin", "time"), observed.astype(np.float32), DYNAMIC[TARGET].attributes
     )  # fmt: skip
     there = dataset[TARGET].sel(time=CAMELS_PERIOD)  # the days CAMELS' own q_mean is of
-    flow = there if there.notnull().any("time").all() else dataset[TARGET]  # noqa: PD004
-    dataset["q_mean"] = flow.mean("time").astype(float)
-    names = [f"Synthetic catchment {i + 1}, region {r}" for i, r in enumerate(regions)]
+    means = there.mean("time"), dataset[TARGET].mean("time")
+    dataset["q_mean"] = means[0].where(there.notnull().any("time"), means[1]).astype(float)  # noqa: PD004
+    names = [f"Synthetic catchment {first + i + 1}, region {r}" for i, r in enumerate(regions)]
     dataset["gauge_name"] = ("basin", np.array(names, object))
     dataset["huc_02"] = ("basin", np.array(regions, object))
 

@@ -87,7 +87,7 @@ PARAMETERS: dict[str, Parameter] = {
 
 
 def true_parameters(
-    attributes: Mapping[str, np.ndarray], rng: np.random.Generator | None = None
+    attributes: Mapping[str, np.ndarray], deviation: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """Derive each basin's parameters from its attributes.
 
@@ -95,8 +95,9 @@ def true_parameters(
     ----------
     attributes : mapping of str to numpy.ndarray
         (basin,), CAMELS' names and units.
-    rng : numpy.random.Generator, optional
-        Adds the small deviation of each basin that no attribute tells; None leaves it out.
+    deviation : numpy.ndarray, optional
+        Standard normal, (parameter, basin): the small deviation of each basin that no attribute
+        tells. None leaves it out.
 
     Returns
     -------
@@ -113,10 +114,10 @@ def true_parameters(
     """
     z = {name: _standardised(name, attributes[name]) for name in _SCALES}
     found = {}
-    for name, rule in PARAMETERS.items():
+    for number, (name, rule) in enumerate(PARAMETERS.items()):
         logit = rule.offset + sum(weight * z[a] for a, weight in rule.weights.items())
-        if rng is not None:
-            logit = logit + _DEVIATION * rng.normal(size=np.shape(logit))
+        if deviation is not None:
+            logit = logit + _DEVIATION * deviation[number]
         found[name] = rule.low + (rule.high - rule.low) / (1 + np.exp(-logit))
     return found
 
