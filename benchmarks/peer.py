@@ -6,6 +6,7 @@ Imported by benchmarks/fidelity.py; needs the package (pip install neuralhydrolo
 import contextlib
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ LOSSES = {"nse_star": "NSE", "mse": "MSE"}
 def quiet() -> Iterator[None]:
     """Keep progress bars, logs and warnings of the package off the terminal."""
     logging.disable(logging.CRITICAL)
+    hook, handlers = sys.excepthook, logging.getLogger().handlers[:]  # the package sets its own
     try:
         with (
             Path(os.devnull).open("w") as nowhere,
@@ -45,6 +47,7 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
+        sys.excepthook, logging.getLogger().handlers[:] = hook, handlers
 
 
 def export(dataset: xr.Dataset, basins: Sequence[str], config: TrainConfig, folder: Path) -> None:

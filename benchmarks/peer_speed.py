@@ -1,35 +1,27 @@
-"""Speed of hydroml against neuralhydrology: benchmarks/fidelity.py STORE --speed.
-
-Loading is measured in a process of its own for each package, which is this file:
-``python benchmarks/peer_speed.py ours|theirs STORE WORK BASINS LENGTH``.
-"""
+"""Speed of hydroml against neuralhydrology: benchmarks/fidelity.py STORE --speed."""
 
 import argparse
-import itertools
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
 
-import hydroml
 from hydroml import api
-from hydroml.config import TrainConfig, load_config
+from hydroml.config import TrainConfig, dump_config, load_config
 from hydroml.evaluation.simulate import Simulation, simulate_runs
 from hydroml.training.assemble import resolve_inputs
 from hydroml.training.fit import fit
 from hydroml.training.progress import Silence
 from hydroml.training.rundir import RunDirectory
 
-BATCH, BATCHES, UPDATES = 256, 60, 12
-"""Samples in a batch; batches drawn for the gather; steps of neuralhydrology's training."""
+UPDATES = 12
+"""Steps of neuralhydrology's training."""
 
 PEER_BASINS, PEER_YEAR = 2, ("1990-10-01", "1991-09-30")
 """What neuralhydrology simulates: a window of a year for each day takes its time."""
@@ -50,22 +42,23 @@ def measure(args: argparse.Namespace, dataset: xr.Dataset, work: Path) -> None:
     from fidelity import spread_basins
 
     config = windowed(dataset, "lstm", args.hidden, args.length)
+    batch = config.optimizer.batch_size
     basins = spread_basins(dataset, config, args.basins)
     peer.export(dataset, basins, config, work / "data")
     print(f"{len(basins)} basins, nine years, hidden {args.hidden}, windows of {args.length} days")
     print(f"{'':<44}{'hydroml':>14}{'neuralhydrology':>17}{'ratio':>9}")
-    words = [str(args.store), str(work), str(len(basins)), str(args.length)]
-    ours, theirs = (_child(side, words) for side in ("ours", "theirs"))
+    (work / "config.yaml").write_text(dump_config(config))
+    ours, theirs = (loading(side, args.store, work) for side in ("ours", "theirs"))
     row("loading, CPU s", ours["cpu"], theirs["cpu"], lower=True)
     row("loading, peak memory MB", ours["peak"], theirs["peak"], lower=True)
-    row("loading, memory above the imports MB", ours["rise"], theirs["rise"], lower=True)
+    row("of it after the imports MB", ours["imports"], theirs["imports"], lower=True)
     row("samples gathered a CPU s", ours["samples"], theirs["samples"])
-    row(f"batches of {BATCH} a CPU s", ours["samples"] / BATCH, theirs["samples"] / BATCH)
+    row("batches gathered a CPU s", *(side["samples"] / batch for side in (ours, theirs)))
     for model in args.model:
         config = windowed(dataset, model, args.hidden, args.length)
         own = peer.settings(config, work / "data", work / "theirs", max_updates_per_epoch=UPDATES)
         folder, cpu, _ = peer.train(own)
-        many_to_one = UPDATES * BATCH / cpu
+        many_to_one = UPDATES * batch / cpu
         run, sequence = train_sequence(dataset, args, model, basins, work)
         row(f"{model}: target days trained a CPU s", sequence, many_to_one)
         first, last = PEER_YEAR
@@ -109,45 +102,9 @@ def _spelled(day: str) -> str:
     return "/".join(reversed(day.split("-")))
 
 
-def _child(side: str, words: Sequence[str]) -> dict[str, float]:
-    command = [sys.executable, __file__, side, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def loading(side: str, store: Path, work: Path) -> dict[str, float]:
+    """Measure loading in a process of its own: memory is a process's, and only grows."""
+    script = Path(__file__).with_name("peer_loading.py")
+    command = [sys.executable, str(script), side, str(store), str(work)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def load(side: str, store: Path, work: Path, count: int, length: int) -> dict[str, float]:
-    """Load all, then draw batches; CPU seconds, memory, samples gathered a CPU second."""
-    import peer
-    from fidelity import spread_basins
-
-    torch.set_num_threads(1)
-    dataset = hydroml.open_store(store)
-    config = windowed(dataset, "lstm", 8, length)
-    basins = spread_basins(dataset, config, count)
-    imports, cpu = _peak(), time.process_time()
-    if side == "ours":
-        _, assembly = api.prepare_run(config, store, basins, False)
-        loaded, peak = time.process_time() - cpu, _peak()
-        with closing(assembly.samples.pools(0)) as pools:
-            pool = next(pools)
-            chosen = pool.batches(0, 0, BATCH)[:BATCHES]
-            cpu = time.process_time()
-            drawn = sum(len(b.y) for b in pool.stream(chosen))
-    else:
-        samples = peer.load(peer.settings(config, work / "data", work / "loading"))
-        loaded, peak = time.process_time() - cpu, _peak()
-        batches = peer.batches(samples, BATCH)
-        next(batches)
-        cpu = time.process_time()
-        drawn = sum(len(b["y"]) for b in itertools.islice(batches, BATCHES))
-    rate = drawn / (time.process_time() - cpu)
-    return {"cpu": loaded, "peak": peak, "rise": peak - imports, "samples": rate}
-
-
-if __name__ == "__main__":
-    side, store, work, count, length = sys.argv[1:]
-    print(json.dumps(load(side, Path(store), Path(work), int(count), int(length))))

@@ -1,8 +1,13 @@
 """The benchmarks run, at toy size."""
 
+import importlib
+import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+
+import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -14,12 +19,35 @@ def run(script: str, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_recurrence_times_three_formulations_of_two_models():
-    sizes = ("--hidden", "4", "--batch", "2", "--days", "6", "--rounds", "1", "--last", "3")
-    rows = [line.split() for line in run("recurrence.py", *sizes)[1:]]
-    names = [(r[0], r[1]) for r in rows]
-    assert names == [(m, f) for m in ("EALSTM", "LSTM") for f in ("fused", "loop", "hydroml")]
-    assert all(r[-1] == "x1.00" for r in rows if r[1] == "fused")
+def test_recurrence_times_every_formulation_of_two_models():
+    rows = [line.split() for line in run("recurrence.py", "--toy", "--precision", "fp32")]
+    names = [" ".join(r[: r.index("fp32") + 1]) for r in rows if "fp32" in r and "x" not in r]
+    for formulation in ("loop", "fused", "hydroml", "together", "one by one"):
+        assert names.count(f"{formulation} fp32") == 2  # EA-LSTM and LSTM
+    shares = [float(r[-1].rstrip("%")) for r in rows if r[-1].endswith("%")]
+    assert len(shares) == len(names)
+    assert all(0 <= share < 100 for share in shares)
+
+
+def test_recurrence_counts_the_operations_of_its_products(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    recurrence = importlib.import_module("recurrence")
+    sizes = Namespace(hidden=256, batch=256, days=365)
+    # 3 gates x 256 units x (3 x 256 + 2 x 5) x 2 x 256 samples x 365 days, and the static gate
+    assert recurrence.operations("ealstm", sizes) == pytest.approx(111.66e9, rel=1e-3)
+    assert recurrence.operations("lstm", sizes) == pytest.approx(148.9e9, rel=1e-3)
+
+
+def test_all_gpu_benchmarks_run_at_toy_size_on_the_cpu(tmp_path):
+    file = tmp_path / "RESULTS.md"
+    file.write_text("# Results\n")
+    words = [str(FOLDER / "gpu.sh"), "--toy", str(file)]
+    subprocess.run(words, check=True, env={**os.environ, "PYTHON": sys.executable})
+    text = file.read_text()
+    assert text.startswith("# Results\n\n## GPU: the CPU, toy size, ")
+    for script in ("recurrence", "members", "graphs", "on_device"):
+        assert f"python benchmarks/{script}.py --device cpu --toy" in text
+    assert text.count("```") % 2 == 0
 
 
 def test_skill_reports_every_seed_and_the_ensemble(tiny_store, tmp_path):
@@ -34,3 +62,13 @@ def test_skill_reports_every_seed_and_the_ensemble(tiny_store, tmp_path):
     out = run("skill.py", str(tiny_store), *seeds, "--runs", str(tmp_path), *words)
     runs = [line.split()[0] for line in out[-3:]]
     assert runs == ["tiny_quick_lstm_1", "tiny_quick_lstm_2", "tiny_quick_lstm"]
+
+
+def test_streaming_compares_two_processes_on_a_store_it_draws(tmp_path):
+    sizes = ("--basins", "70", "--years", "2", "--rounds", "1", "--seconds", "0.1")
+    words = ("--store", str(tmp_path / "s.zarr"), *sizes, "--memory", "0.0001")
+    drawn, _, whole, streamed, ratio = run("streaming.py", *words, "--set", "model.hidden=4")
+    assert drawn.startswith("drew 70 basins x 2 years")
+    assert "in host memory" in whole
+    assert "streamed from the store in 2 pools" in streamed
+    assert all(float(value) > 0 for value in ratio.split()[1:])

@@ -1,14 +1,13 @@
 """Climate sensitivity from Python: scenarios, statistics, gradients, checks, files and maps."""
 
-import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from hydroml.api.opening import PathLike, Subject, open_subject
 from hydroml.atomic import atomic_path
@@ -17,13 +16,15 @@ from hydroml.data.store import open_store
 from hydroml.errors import ConfigError, HydromlError, nearest
 from hydroml.evaluation.ensemble import provenance
 from hydroml.evaluation.evaluate import require_replaceable
+from hydroml.evaluation.parts import parts_folder, remove_parts
+from hydroml.evaluation.rows import write_rows
 from hydroml.progress import progress_bar
 from hydroml.report.sensitivity.figures import draw_sensitivity
 from hydroml.sensitivity.elasticity import elasticities, has_grid
-from hydroml.sensitivity.gradients import GradientRequest, flow_gradients, require_alike
+from hydroml.sensitivity.gradients import GradientRequest, require_alike
 from hydroml.sensitivity.layout import lay_out
 from hydroml.sensitivity.members import Member, inputs_of, open_members
-from hydroml.sensitivity.parts import respond_in_parts
+from hydroml.sensitivity.parts import gradients_in_parts, respond_in_parts, truth_in_parts
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.plausibility import (
     discharge_ceiling,
@@ -34,7 +35,7 @@ from hydroml.sensitivity.response import require_study, why_not_recomputed
 from hydroml.sensitivity.scenario_files import DEFAULT_SETS, load_scenarios
 from hydroml.sensitivity.study import Statics, Study
 from hydroml.sensitivity.training_range import TrainingRange
-from hydroml.sensitivity.truth import TRUTH, require_synthetic, true_response
+from hydroml.sensitivity.truth import TRUTH, require_synthetic
 from hydroml.sensitivity.truth_comparison import compare_with_truth
 from hydroml.training.assemble import as_days
 
@@ -45,8 +46,6 @@ STATICS: dict[str, tuple[Statics, ...]] = {
 }
 """What ``statics`` may say; the first is written to ``response.nc``."""
 Truth = Literal["none", "standard", "all"]
-PARTS = ".parts"
-"""End of the name of the hidden folder in which an unfinished study is kept."""
 
 
 def analyse_sensitivity(
@@ -171,19 +170,19 @@ def analyse_sensitivity_into(
             _write_netcdf(response, scratch / name)
         _write_tables(responses[0], scratch)
         if gradients:
-            kept = _parts_folder(folder, first, subject) / "gradients.nc"
-            _write_netcdf(_once(kept, lambda: _gradients(subject)), scratch / "gradients.nc")
+            kept = _parts_folder(folder, first, subject) / "gradients"
+            _write_gradients(subject, kept, scheduler, scratch / "gradients.nc")
         if truth != "none":
             known = (
                 studies[0] if truth == "all" else replace(first, sets=load_scenarios(["martel"]))
             )
-            kept = _parts_folder(folder, known, subject) / "truth.nc"
-            true = _once(kept, lambda: _truth(subject, known))
+            kept = _parts_folder(folder, known, subject) / "truth"
+            true = _truth(subject, known, kept, scheduler)
             _write_netcdf(true, scratch / "truth.nc")
             compare_with_truth(responses[0], true).to_csv(scratch / "truth.csv", index=False)
         (scratch / "scenarios.yaml").write_text(first.describe(), encoding="utf-8")
         draw_sensitivity(scratch)
-    _remove_parts(folder)
+    remove_parts(folder)
     return folder
 
 
@@ -231,16 +230,7 @@ def _respond(
 
 
 def _parts_folder(folder: Path, study: Study, subject: Subject) -> Path:
-    mark = study.mark(subject.runs, subject.dataset)
-    return folder.parent / f".{folder.name}-{mark}{PARTS}"
-
-
-def _remove_parts(folder: Path) -> None:
-    """Remove the parts of this study, and of studies given up before; nobody else's folders."""
-    named = re.compile(re.escape(f".{folder.name}-") + "[0-9a-f]{16}" + re.escape(PARTS))
-    for found in folder.parent.iterdir():
-        if named.fullmatch(found.name):
-            shutil.rmtree(found, ignore_errors=True)
+    return parts_folder(folder, study.mark(subject.runs, subject.dataset))
 
 
 def _training_range(subject: Subject) -> TrainingRange | None:
@@ -256,10 +246,13 @@ def _training_range(subject: Subject) -> TrainingRange | None:
             return None
     scaler, config = first.scaler(), first.config()
     days = as_days(config.data.train)
-    series = load_series(
-        dataset, scaler.basins, scaler.dynamic, (), days, lead=0, target=config.data.target
-    )
-    return TrainingRange.fit(series.x_d, scaler.basins, scaler.dynamic)
+
+    def read(some: Sequence[str]) -> NDArray[np.float32]:
+        target = config.data.target
+        return load_series(dataset, some, scaler.dynamic, (), days, lead=0, target=target).x_d
+
+    with progress_bar("Weather of the training", 2 * len(scaler.basins), "basins") as advance:
+        return TrainingRange.fit_in_parts(read, scaler.basins, scaler.dynamic, on_progress=advance)
 
 
 def _write_tables(response: xr.Dataset, folder: Path) -> None:
@@ -270,19 +263,34 @@ def _write_tables(response: xr.Dataset, folder: Path) -> None:
     _write_netcdf(fields, folder / "plausibility.nc")
 
 
-def _gradients(subject: Subject) -> xr.Dataset:
+def _write_gradients(subject: Subject, kept: Path, scheduler: str | None, path: Path) -> None:
     request = GradientRequest(basins=subject.basins, period=subject.numpy_days)
-    total = len(subject.basins) * len(subject.runs)
+    total = len(subject.basins) * sum(len(run.member_names()) for run in subject.runs)
     with progress_bar("Gradients of floods and low flows", total, "basins") as advance:
-        return flow_gradients(
-            subject.runs, subject.dataset, request, subject.device, on_progress=advance
+        parts = gradients_in_parts(
+            subject.runs,
+            subject.dataset,
+            request,
+            kept,
+            subject.device,
+            store=subject.store,
+            scheduler=scheduler,
+            on_progress=advance,
         )
+        write_rows(parts, path)
 
 
-def _truth(subject: Subject, study: Study) -> xr.Dataset:
+def _truth(subject: Subject, study: Study, kept: Path, scheduler: str | None) -> xr.Dataset:
     series = len(study.scenarios) * len(study.basins)
     with progress_bar("The true response", series, "series") as advance:
-        numbers = true_response(subject.dataset, study, on_progress=advance)
+        numbers = truth_in_parts(
+            subject.dataset,
+            study,
+            kept,
+            store=subject.store,
+            scheduler=scheduler,
+            on_progress=advance,
+        )
     return lay_out(
         numbers,
         study,
@@ -291,16 +299,6 @@ def _truth(subject: Subject, study: Study) -> xr.Dataset:
         inputs=[],
         attrs=provenance(subject.runs, subject.dataset),
     )
-
-
-def _once(path: Path, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
-    """Compute what an interrupted study has not left at `path`, and leave it there."""
-    if not path.is_file():
-        found = compute()
-        with atomic_path(path) as scratch:
-            _write_netcdf(found, scratch)
-    with xr.open_dataset(path) as kept:
-        return kept.load()
 
 
 def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:

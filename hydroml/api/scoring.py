@@ -7,9 +7,12 @@ import pandas as pd
 
 from hydroml.api.opening import PathLike, open_subject, period_label
 from hydroml.data.splits import Period
+from hydroml.evaluation.ensemble import mark_of
 from hydroml.evaluation.evaluate import require_replaceable, write_evaluation
 from hydroml.evaluation.flow_duration import flavour_named
-from hydroml.evaluation.simulate import Simulation, simulate_runs
+from hydroml.evaluation.parts import parts_folder, remove_parts
+from hydroml.evaluation.simulate import Simulation
+from hydroml.evaluation.spread import simulate_in_parts
 from hydroml.progress import progress_bar
 from hydroml.report.figures import draw_evaluation
 from hydroml.training.rundir import RunDirectory
@@ -24,6 +27,7 @@ def evaluate(
     mode: str = "continuous",
     flavour: str = "kratzert2019",
     device: str = "auto",
+    scheduler: str | None = None,
     out: PathLike | None = None,
     allow_missing: bool = False,
 ) -> pd.DataFrame:
@@ -47,6 +51,8 @@ def evaluate(
         Flow-duration metrics of ``kratzert2019`` or ``neuralhydrology``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see runs and store.
     out : path-like, optional
         Folder to write to, by default ``<run>/<period>``, ``<run>/<store>-<period>`` for
         another store, and ``<runs>/ensemble_of_<n>_<hash of names>/<period>`` for several.
@@ -71,6 +77,7 @@ def evaluate(
         mode=mode,
         flavour=flavour,
         device=device,
+        scheduler=scheduler,
         out=out,
         allow_missing=allow_missing,
     )
@@ -86,10 +93,15 @@ def evaluate_into(
     mode: str = "continuous",
     flavour: str = "kratzert2019",
     device: str = "auto",
+    scheduler: str | None = None,
     out: PathLike | None = None,
     allow_missing: bool = False,
 ) -> tuple[pd.DataFrame, Path]:
-    """Do what `evaluate` does; return the table and the folder written to."""
+    """Do what `evaluate` does; return the table and the folder written to.
+
+    Basins are simulated and scored part by part. What an interrupted evaluation of many basins
+    has done is kept, and used when it is called again.
+    """
     flavour_named(flavour)
     subject = open_subject(
         runs, period=period, data=data, basins=basins, device=device, allow_missing=allow_missing
@@ -98,12 +110,22 @@ def evaluate_into(
     require_replaceable(folder)
     opened, days = subject.runs, subject.days
     request = Simulation(subject.basins, subject.numpy_days, mode, subject.precision)
-    with progress_bar("Simulating", len(subject.basins) * len(opened), "basins") as advance:
-        simulations = simulate_runs(
-            opened, subject.dataset, request, subject.device, on_progress=advance
-        )
+    kept = parts_folder(folder, mark_of(opened, subject.dataset, [repr(request)]))
     notes = _notes(opened, days, subject.same_store)
-    table = write_evaluation(folder, simulations, flavour, notes)
+    members = sum(len(run.member_names()) for run in opened)
+    with progress_bar("Simulating", len(subject.basins) * members, "basins") as advance:
+        parts = simulate_in_parts(
+            opened,
+            subject.dataset,
+            request,
+            subject.device,
+            kept,
+            store=subject.store,
+            scheduler=scheduler,
+            on_progress=advance,
+        )
+        table = write_evaluation(folder, parts, flavour, notes)
+    remove_parts(folder)
     draw_evaluation(folder)
     return table, folder
 

@@ -1,5 +1,6 @@
 """``hydroml evaluate``: NSE and more for every basin."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Formulas of FHV, FLV, FMS: kratzert2019 or neuralhydrology.",
 )
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers see these files.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(
@@ -43,6 +45,7 @@ def evaluate(
     basins: str | None,
     mode: str,
     flavour: str,
+    scheduler: str | None,
     device: str,
     out: Path | None,
     allow_missing: bool,
@@ -50,7 +53,8 @@ def evaluate(
     """Score RUNS basin by basin; several are an ensemble.
 
     Writes metrics.csv, summary.json, simulations.nc and figures (distribution and map of NSE,
-    hydrographs of the best, a median and the worst basin).
+    hydrographs of the best, a median and the worst basin). An interrupted evaluation of many
+    basins goes on where it stopped.
 
     \b
     hydroml evaluate runs/first
@@ -60,17 +64,22 @@ def evaluate(
     """
     from hydroml import api
 
-    table, folder = api.evaluate_into(
-        runs,
-        period=period,
-        data=data,
-        basins=basins,
-        mode=mode,
-        flavour=flavour,
-        device=device,
-        out=out,
-        allow_missing=allow_missing,
-    )
+    try:
+        table, folder = api.evaluate_into(
+            runs,
+            period=period,
+            data=data,
+            basins=basins,
+            mode=mode,
+            flavour=flavour,
+            scheduler=scheduler,
+            device=device,
+            out=out,
+            allow_missing=allow_missing,
+        )
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on where it stopped.", err=True)
+        sys.exit(130)
     print_scores(table, folder)
 
 

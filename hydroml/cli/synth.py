@@ -57,7 +57,7 @@ def synth(
 
 def _say_what_is_there(dataset: "xr.Dataset", out: Path, native: Path | None) -> None:
     first, last = (str(dataset["time"].values[i])[:10] for i in (0, -1))
-    rain, flow = (float(dataset[n].median()) for n in ("p_mean", "q_mean"))
+    rain, flow = (float(dataset[n].load().median()) for n in ("p_mean", "q_mean"))
     click.echo(
         f"{out}: {dataset.sizes['basin']} synthetic basins, {first} to {last}"
         f"{f'; as text in {native}' if native is not None else ''}."

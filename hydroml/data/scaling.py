@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hydroml.atomic import atomic_path
 from hydroml.data.moments import joint_mean_std, row_moments
-from hydroml.data.series import BASINS_AT_ONCE, Series
+from hydroml.data.series import Series
+from hydroml.data.validity import BASINS_AT_ONCE
 from hydroml.errors import RunError
 
 

@@ -1,6 +1,6 @@
 """Arrays of some basins and one period, read from the store and kept un-windowed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hydroml.data.inputs import require_variables, static_matrix
+from hydroml.data.validity import BASINS_AT_ONCE, usable_inputs
 from hydroml.errors import StoreError
 
 Days = tuple[np.datetime64, np.datetime64]
 """First and last day of a period, both included."""
-
-BASINS_AT_ONCE = 64
-"""Basins a step works on: a chunk of the store, and little enough to stay in the cache."""
 
 CHUNKS_AT_ONCE = 4
 """Chunks of the store that are read in one go: each go has a cost of its own."""
@@ -58,38 +56,6 @@ class Series:
         valid[:, : self.period.start] = False
         valid[:, self.period.stop :] = False
         return valid
-
-
-def usable_inputs(x_d: NDArray[np.float32], memory: int) -> NDArray[np.bool_]:
-    """Tell where all inputs of the last `memory` days, today included, are there.
-
-    Parameters
-    ----------
-    x_d : ndarray
-        (B, T, F), NaN where missing. Days before the array count as missing.
-    memory : int
-        Days, at least 1.
-
-    Returns
-    -------
-    ndarray
-        (B, T), bool.
-
-    Examples
-    --------
-    >>> x = np.array([1, 1, np.nan, 1, 1, 1], "float32").reshape(1, 6, 1)
-    >>> usable_inputs(x, 2)
-    array([[False,  True, False, False,  True,  True]])
-    """
-    usable = np.empty(x_d.shape[:2], bool)
-    day = np.arange(x_d.shape[1], dtype="int32")
-    for part in _parts(len(x_d), BASINS_AT_ONCE):
-        missing = np.isnan(x_d[part, :, 0])
-        for f in range(1, x_d.shape[2]):  # one input at a time: no (B, T, F) copy
-            missing |= np.isnan(x_d[part, :, f])
-        last_missing = np.maximum.accumulate(np.where(missing, day, np.int32(-1)), axis=1)
-        np.greater_equal(day - last_missing, memory, out=usable[part])
-    return usable
 
 
 @dataclass(frozen=True)
@@ -150,7 +116,8 @@ class SeriesReader:
         basins : ndarray, optional
             Indices of the basins, in the order wanted; all without.
         stop : callable, optional
-            Asked now and then; where it says yes, reading ends with `InterruptedError`.
+            Asked now and then; where it says yes, reading ends with `InterruptedError`. With it,
+            all is done in the caller's thread, which others may wait for.
 
         Raises
         ------
@@ -167,17 +134,18 @@ class SeriesReader:
             for f, name in enumerate(self.names):
                 if stop is not None and stop():
                     raise InterruptedError("reading was stopped")
-                values = self._values(f, rows[part])
+                values = self._values(f, rows[part], "threads" if stop is None else "synchronous")
                 _refuse_infinite(values, name, [ids[b] for b in part], self.time[self.place])
                 array = y if f == self.features else x_d[:, :, f]
                 array[into, begin:end] = values
                 array[into, :begin] = array[into, end:] = np.nan
         return Series(ids, self.time, self.period, x_d, self.x_s[chosen], y)
 
-    def _values(self, variable: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _values(
+        self, variable: int, rows: NDArray[np.int64], scheduler: str
+    ) -> NDArray[np.float32]:
         part = self.variables[variable].isel(basin=_as_slice(rows), time=self.stored)
-        # in this thread: a pool of threads for each of many small reads costs more than it gives
-        return part.compute(scheduler="synchronous").to_numpy()
+        return part.compute(scheduler=scheduler).to_numpy()
 
 
 def open_series(
@@ -291,10 +259,6 @@ def _refuse_infinite(
             f"{name} of basin {basins[b]} is infinite on {time[t]}.",
             "Mend the source, or mark the day as missing (NaN), and prepare the store again.",
         )
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    return (slice(i, min(i + size, count)) for i in range(0, count, size))
 
 
 def _grouped(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-BASINS_AT_ONCE = 64
+from hydroml.data.validity import BASINS_AT_ONCE
 
 
 def window_starts(valid: NDArray[np.bool_], length: int) -> NDArray[np.int64]:

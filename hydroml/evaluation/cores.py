@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from hydroml.training.device import flushed_denormals
+
 MapTasks = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 """Like ``list(map(function, tasks))``."""
 
@@ -35,8 +37,12 @@ def every_core(device: torch.device) -> Iterator[MapTasks]:
     [1, 2]
     """
     cores = torch.get_num_threads()
-    if device.type != "cpu" or cores == 1:
-        yield lambda function, tasks: [function(task) for task in tasks]
+    if device.type != "cpu":
+        yield _one_by_one
+        return
+    if cores == 1:
+        with flushed_denormals():  # as on several cores, to the same numbers
+            yield _one_by_one
         return
     with ThreadPoolExecutor(cores, initializer=_one_thread) as pool:
         try:
@@ -44,6 +50,10 @@ def every_core(device: torch.device) -> Iterator[MapTasks]:
         except BaseException:  # Ctrl-C, too: what has not begun is not waited for
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _one_by_one(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
+    return [function(task) for task in tasks]
 
 
 def _one_thread() -> None:

@@ -1,11 +1,13 @@
 """Several runs as one ensemble: what they must share, and where their results come from."""
 
+import hashlib
 from collections.abc import Sequence
 
 import xarray as xr
 
 from hydroml.errors import RunError
 from hydroml.training.rundir import RunDirectory
+from hydroml.version import __version__
 
 
 def require_ensemble(runs: Sequence[RunDirectory]) -> None:
@@ -52,3 +54,28 @@ def provenance(runs: Sequence[RunDirectory], dataset: xr.Dataset) -> dict[str, s
         "store_source": str(dataset.attrs.get("source", "")),
         "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
     }
+
+
+def mark_of(runs: Sequence[RunDirectory], dataset: xr.Dataset, request: Sequence[str]) -> str:
+    """Hash all that a result depends on: other weights, data or request, other mark.
+
+    Parameters
+    ----------
+    runs : sequence of RunDirectory
+        One run, or the members of an ensemble.
+    dataset : xarray.Dataset
+        The store.
+    request : sequence of str
+        What is asked, in any words that tell one request from another.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    known = [__version__, str(dataset.attrs.get("fingerprint", "")), *request]
+    digest = hashlib.sha256("\n".join(known).encode())
+    for run in runs:
+        digest.update(run.path.name.encode())
+        digest.update(run.last_weights().read_bytes())
+    return digest.hexdigest()[:16]

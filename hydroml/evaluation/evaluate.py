@@ -1,8 +1,9 @@
 """From simulations to the files of an evaluation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -10,6 +11,7 @@ import xarray as xr
 from hydroml.atomic import atomic_path
 from hydroml.errors import RunError
 from hydroml.evaluation.metrics import metrics_table, score, summarise
+from hydroml.evaluation.rows import write_rows
 
 
 def score_simulations(
@@ -71,16 +73,18 @@ def require_replaceable(
 
 
 def write_evaluation(
-    folder: Path, simulations: xr.Dataset, flavour: str, notes: Sequence[str] = ()
+    folder: Path, parts: Iterable[xr.Dataset], flavour: str, notes: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Write ``simulations.nc``, ``metrics.csv`` and ``summary.json``, all or nothing.
+
+    Only one part is in memory at a time.
 
     Parameters
     ----------
     folder : pathlib.Path
         For example ``runs/<name>/test``; replaced if it holds an earlier evaluation.
-    simulations : xarray.Dataset
-        What `simulate_runs` returned.
+    parts : iterable of xarray.Dataset
+        What `simulate_runs` returned, or `simulate_in_parts` gives.
     flavour : str
         Of the flow-duration metrics.
     notes : sequence of str
@@ -97,17 +101,25 @@ def write_evaluation(
         `folder` holds something else; see `require_replaceable`.
     """
     require_replaceable(folder)
-    table, members = score_simulations(simulations, flavour)
-    facts = {key: simulations.attrs[key] for key in ("run", "period", "mode", "synthetic")} | {
-        "flavour": flavour,
-        "notes": list(notes),
-    }
+    facts: dict[str, Any] = {}
+    tables: list[pd.DataFrame] = []
+    of_members: list[pd.DataFrame] = []
+
+    def scored() -> Iterator[xr.Dataset]:
+        for part in parts:
+            facts.update({key: part.attrs[key] for key in ("run", "period", "mode", "synthetic")})
+            table, members = score_simulations(part, flavour)
+            tables.append(table)
+            of_members.extend([] if members is None else [members])
+            yield part
+
     with atomic_path(folder) as scratch:
         scratch.mkdir()
-        encoding = {name: {"zlib": True, "complevel": 1} for name in simulations.data_vars}
-        simulations.to_netcdf(scratch / "simulations.nc", engine="netcdf4", encoding=encoding)
+        write_rows(scored(), scratch / "simulations.nc")
+        table = pd.concat(tables)
         table.to_csv(scratch / "metrics.csv")
-        if members is not None:
-            members.to_csv(scratch / "members.csv")
+        if of_members:
+            pd.concat(of_members).sort_index().to_csv(scratch / "members.csv")
+        facts |= {"flavour": flavour, "notes": list(notes)}
         (scratch / "summary.json").write_text(json.dumps(facts | summarise(table), indent=1))
     return table

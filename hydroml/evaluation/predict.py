@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hydroml.evaluation.cores import every_core
+from hydroml.models.ealstm import EALSTM
+from hydroml.models.lstm import LSTM
+from hydroml.models.sliding import last_states
 from hydroml.progress import Advance, silent
 from hydroml.training.device import autocast
 
@@ -16,7 +19,9 @@ Array = NDArray[np.float32]
 BATCH_ON_CPU = (128, 32)
 """Series simulated side by side and days in one call: their gates stay in the cache."""
 BATCH_ELSEWHERE = (4096, 512)
-WINDOWS_PER_BATCH = 1024
+WINDOWS_ON_CPU = 512
+"""Windows simulated side by side: their gates stay in the cache."""
+WINDOWS_ELSEWHERE = 4096
 
 
 def predict_continuous(
@@ -71,7 +76,6 @@ def predict_continuous(
     return y
 
 
-@torch.inference_mode()
 def predict_windowed(
     model: nn.Module,
     x_d: Array,
@@ -84,6 +88,10 @@ def predict_windowed(
 ) -> Array:
     """Simulate each day from a window of its own (the protocol of Kratzert et al. 2019).
 
+    The head is applied to the last day of a window only. On a CPU each core takes some windows
+    of a basin at a time and what they share is worked out once, see `hydroml.models.sliding`;
+    elsewhere, and in 16 bits, windows of several basins are gathered on the device.
+
     Parameters are those of `predict_continuous`, and `length`, the days in a window.
 
     Returns
@@ -91,23 +99,71 @@ def predict_windowed(
     ndarray
         Standardised discharge, (B, T); NaN on the first ``length - 1`` days.
     """
-    basins, days, features = x_d.shape
-    y = np.full((basins, days), np.nan, dtype="float32")
-    for b in range(basins):
-        series = torch.from_numpy(np.ascontiguousarray(x_d[b])).to(device)
-        statics = torch.from_numpy(x_s[b]).to(device)
-        windows = series.as_strided((days - length + 1, length, features), (features, features, 1))
-        for rows in _batches(len(windows), WINDOWS_PER_BATCH):
-            y_hat = _last_day(model, windows[rows], statics, precision)
-            y[b, rows.start + length - 1 : rows.stop + length - 1] = y_hat.cpu().numpy()
-        on_progress(1)
+    y = np.full(x_d.shape[:2], np.nan, dtype="float32")
+    windows = y[:, length - 1 :]
+    series, statics = torch.from_numpy(x_d), torch.from_numpy(x_s)
+    if device.type == "cpu" and precision == "fp32" and isinstance(model, LSTM | EALSTM):
+        _slide(model, series, statics, length, windows, on_progress)
+    else:
+        _gather(
+            model, series.to(device), statics.to(device), length, precision, windows, on_progress
+        )
     return y
 
 
-def _last_day(model: nn.Module, windows: Tensor, statics: Tensor, precision: str) -> Tensor:
-    with autocast(windows.device, precision):
-        y_hat, _ = model(windows.contiguous(), statics.expand(len(windows), -1), last=1)
-    return y_hat[:, 0].float()
+def _slide(
+    model: LSTM | EALSTM,
+    x_d: Tensor,
+    x_s: Tensor,
+    length: int,
+    y: Array,
+    on_progress: Advance,
+) -> None:
+    """Fill `y` (B, W) with the discharge at the end of each of the W windows of B basins."""
+
+    @torch.inference_mode()
+    def simulate(task: tuple[int, slice]) -> None:
+        basin, days = task
+        some = x_d[basin, days.start : days.stop + length - 1]
+        h = last_states(model, some, x_s[basin], length)
+        y[basin, days] = model.head(h[:, None])[:, 0].numpy()
+        on_progress(int(days.stop == y.shape[1]))
+
+    tasks = [(b, days) for b in range(len(y)) for days in _batches(y.shape[1], WINDOWS_ON_CPU)]
+    with every_core(x_d.device) as run:
+        run(simulate, tasks)
+
+
+def _gather(
+    model: nn.Module,
+    x_d: Tensor,
+    x_s: Tensor,
+    length: int,
+    precision: str,
+    y: Array,
+    on_progress: Advance,
+) -> None:
+    """Do what `_slide` does with any model on any device: windows are copied out of the series."""
+    (basins, days, features), count = x_d.shape, y.shape[1]
+    flat = x_d.contiguous().view(-1)
+    starts = basins * days - length + 1
+    windows = flat.as_strided((starts, length * features), (features, 1))
+    size = WINDOWS_ON_CPU if x_d.device.type == "cpu" else WINDOWS_ELSEWHERE
+
+    @torch.inference_mode()
+    def simulate(some: slice) -> None:
+        which = torch.arange(some.start, some.stop, device=x_d.device)
+        basin = torch.div(which, count, rounding_mode="floor")
+        start = which + basin * (days - count)
+        x = windows.index_select(0, start).view(-1, length, features)
+        with autocast(x_d.device, precision):
+            y_hat, _ = model(x, x_s.index_select(0, basin), last=1)
+        found = y_hat[:, 0].float().cpu().numpy()
+        y[basin.cpu().numpy(), (which % count).cpu().numpy()] = found
+        on_progress(some.stop // count - some.start // count)
+
+    with every_core(x_d.device) as run:
+        run(simulate, _batches(basins * count, size))
 
 
 def _batches(total: int, size: int) -> Iterator[slice]:

@@ -59,7 +59,10 @@ def simulate_runs(
     *,
     on_progress: Advance = silent,
 ) -> xr.Dataset:
-    """Simulate one run, or the members of an ensemble, on a store.
+    """Simulate one run, or an ensemble, on a store; all the basins are in memory at once.
+
+    An ensemble is several runs, a run of several seeds, or both: each seed of each run is a
+    member.
 
     Parameters
     ----------
@@ -72,12 +75,12 @@ def simulate_runs(
     device : torch.device
         Where to compute.
     on_progress : callable
-        Told of the basins done, once for each run.
+        Told of the basins done, once for each member.
 
     Returns
     -------
     xarray.Dataset
-        ``qobs`` (basin, time) and ``qsim`` (basin, time), for several runs (basin, time,
+        ``qobs`` (basin, time) and ``qsim`` (basin, time), of several members (basin, time,
         member), both [mm d-1], with CF attributes. Simulated discharge is clipped at 0, and
         NaN where inputs of the days before are missing. ``prcp`` (basin, time) [mm d-1] where
         the run has precipitation among its inputs. Place, name and the first run's attributes
@@ -88,14 +91,29 @@ def simulate_runs(
     ConfigError
         Unknown mode.
     RunError
-        The run has no weights; runs of different targets, or of the same name.
+        The run has no weights; runs of different targets, or of the same name; no day has
+        complete inputs.
     StoreError
         The store lacks a variable or an attribute of the run.
     """
+    found = simulate_some(runs, dataset, request, device, on_progress=on_progress)
+    require_simulated(runs, request, found["qsim"].notnull().any())
+    return found
+
+
+def simulate_some(
+    runs: Sequence[RunDirectory],
+    dataset: xr.Dataset,
+    request: Simulation,
+    device: torch.device,
+    *,
+    on_progress: Advance = silent,
+) -> xr.Dataset:
+    """Do what `simulate_runs` does for a part of the basins, in which no day need be complete."""
     require_ensemble(runs)
-    members = [_simulate(run, dataset, request, device, on_progress) for run in runs]
-    qsim = np.stack([m for m, _ in members], axis=2)
-    series = members[0][1]
+    simulated = [_simulate(run, dataset, request, device, on_progress) for run in runs]
+    qsim = np.stack([q for members, _ in simulated for q in members], axis=2)
+    series = simulated[0][1]
     dims = ("basin", "time")
     result = xr.Dataset(
         {
@@ -105,19 +123,38 @@ def simulate_runs(
         coords={
             "basin": ("basin", np.array(series.basins, dtype=object), GAUGE_ID),
             "time": series.time[series.period].astype("datetime64[ns]"),
-            "member": np.array([run.path.name for run in runs], dtype=object),
+            "member": np.array([n for run in runs for n in run.member_names()], dtype=object),
         },
         attrs=_provenance(runs, dataset, request),
     )
-    for name in dict.fromkeys((*KEPT_ATTRIBUTES, *runs[0].scaler().static)):
-        if name in dataset:
-            kept = dataset[name].sel(basin=series.basins).compute()
-            result = result.assign_coords({name: kept.variable})
+    names = dict.fromkeys((*KEPT_ATTRIBUTES, *runs[0].scaler().static))
+    kept = dataset[[n for n in names if n in dataset]].sel(basin=series.basins).compute()
+    result = result.assign_coords({n: v.variable for n, v in kept.data_vars.items()})
     rain = precipitation_of(dataset, runs[0].scaler().dynamic)
     if rain is not None:  # for the hydrographs: a flood is judged beside its rain
         chosen = rain.sel(basin=series.basins).reindex(time=result["time"])
         result["prcp"] = chosen.transpose(*dims).compute().variable
-    return result if len(runs) > 1 else result.squeeze("member", drop=True)
+    return result if qsim.shape[2] > 1 else result.squeeze("member", drop=True)
+
+
+def require_simulated(
+    runs: Sequence[RunDirectory], request: Simulation, simulated: xr.DataArray | bool
+) -> None:
+    """Refuse a request in which no day could be simulated.
+
+    Raises
+    ------
+    RunError
+        `simulated` is false.
+    """
+    if simulated:
+        return
+    memory = max(days_around(run.config().sampling)[2] for run in runs)
+    raise RunError(
+        f"No day of {request.period[0]}..{request.period[1]} has complete inputs for the "
+        f"{memory} days before it.",
+        "Choose another --period; 'hydroml data info STORE' shows what there is.",
+    )
 
 
 def precipitation_of(dataset: xr.Dataset, inputs: Sequence[str]) -> xr.DataArray | None:
@@ -172,21 +209,32 @@ def to_discharge(
     return q
 
 
+def days_before(run: RunDirectory, mode: str) -> int:
+    """Count the days that a simulation reads before its period.
+
+    Raises
+    ------
+    ConfigError
+        Unknown mode.
+    """
+    _, _, memory = days_around(run.config().sampling)
+    lead = {"continuous": max(LEAD_DAYS, memory), "windowed": memory - 1}.get(mode)
+    if lead is None:
+        raise ConfigError(f"Unknown mode {mode!r}.", nearest(mode, ["continuous", "windowed"]))
+    return lead
+
+
 def _simulate(
     run: RunDirectory,
     dataset: xr.Dataset,
     request: Simulation,
     device: torch.device,
     on_progress: Advance,
-) -> tuple[NDArray[np.float32], Series]:
-    config, scaler = run.config(), run.scaler()
-    model = run.load_model(device)
+) -> tuple[list[NDArray[np.float32]], Series]:
+    """Discharge of each member of a run over the period, and the series, standardised."""
+    lead = days_before(run, request.mode)
+    config, scaler, models = run.config(), run.scaler(), run.load_models(device)
     _, _, memory = days_around(config.sampling)
-    lead = {"continuous": max(LEAD_DAYS, memory), "windowed": memory - 1}.get(request.mode)
-    if lead is None:
-        raise ConfigError(
-            f"Unknown mode {request.mode!r}.", nearest(request.mode, ["continuous", "windowed"])
-        )
     series = load_series(
         dataset,
         request.basins,
@@ -197,18 +245,15 @@ def _simulate(
         target=config.data.target,
     )
     usable = usable_inputs(series.x_d, memory)
-    if not usable[:, series.period].any():
-        raise RunError(
-            f"No day of {request.period[0]}..{request.period[1]} has complete inputs for the "
-            f"{memory} days before it.",
-            "Choose another --period; 'hydroml data info STORE' shows what there is.",
-        )
     x_d, x_s = scaler.scale_dynamic(series.x_d), scaler.scale_static(series.x_s)
     predict = predict_continuous
     if request.mode == "windowed":
         predict = partial(predict_windowed, length=memory)
-    y = predict(model, x_d, x_s, device, precision=request.precision, on_progress=on_progress)
-    return to_discharge(y, usable, scaler)[:, series.period], series
+    found = []
+    for model in models:
+        y = predict(model, x_d, x_s, device, precision=request.precision, on_progress=on_progress)
+        found.append(to_discharge(y, usable, scaler)[:, series.period])
+    return found, series
 
 
 def _discharge(kind: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Runs of the neuralhydrology package: weights, scaler and configuration by name."""
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 from torch import Tensor
@@ -135,7 +136,7 @@ def _scaler(folder: Path, dynamic: tuple[str, ...], static: tuple[str, ...], tar
         ) from error
 
 
-def _variables(tree: dict, name: str) -> list[tuple[str, dict]]:
+def _variables(tree: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
     return list(tree[name]["data_vars"].items())
 
 
@@ -144,7 +145,7 @@ def _float32(value: object) -> float:
     return float(np.float32(str(value)))
 
 
-def _refuse_pickle(file: Path) -> None:
+def _refuse_pickle(file: Path) -> NoReturn:
     pickled = file.with_suffix(".p")
     if pickled.is_file():
         raise RunError(

@@ -72,6 +72,13 @@ class BackwardWalk:
         self._d_cell = torch.empty_like(longest.h)
         self._to_cell = torch.empty_like(self._d_cell)
         self._c = self._d_cell.new_empty(len(self._d_cell) + 1, *longest.c.shape)
+        # views of each step made once: slicing in the loop would cost as much as the arithmetic
+        rest = self._d_gates[..., hidden:, :].unflatten(-2, (-1, hidden))
+        self._d_gates_of, self._d_rest_of = self._d_gates.unbind(0), rest.unbind(0)
+        self._d_o_of = self._d_gates[..., :hidden, :].unbind(0)
+        self._d_cell_of = self._d_cell.unbind(0)
+        self._wide_d_cell_of = self._d_cell.unsqueeze(-3).unbind(0)
+        self._to_cell_of, self._c_of = self._to_cell.unbind(0), self._c.unbind(0)
         self.d_weight = torch.zeros_like(weight)
         self.d_offset = torch.zeros_like(longest.gates[0])
         self.d_static_gate = None if static_gate is None else torch.zeros_like(static_gate)
@@ -83,14 +90,9 @@ class BackwardWalk:
         `grads` are the gradients of the hidden states of these steps, None where nothing was
         asked of one.
         """
-        steps, hidden = len(piece.gates), self._hidden
+        steps, d_cell_of = len(piece.gates), self._d_cell_of
         self._fill_factors(piece)
-        d_gates, d_cell = self._d_gates[:steps], self._d_cell[:steps]
-        d_o = d_gates[..., :hidden, :].unbind(0)
-        d_rest = d_gates[..., hidden:, :].unflatten(-2, (-1, hidden)).unbind(0)
-        cells, wide_cells = d_cell.unbind(0), d_cell.unsqueeze(-3).unbind(0)
-        to_cell, forget = self._to_cell.unbind(0), self._forget(piece.gates).unbind(0)
-        before, d_gates_t = piece.hx[:-1].mT.unbind(0), d_gates.unbind(0)
+        before, forget = piece.hx[:-1].mT.unbind(0), self._forget(piece.gates).unbind(0)
         alone = d_h.ndim == 2
         product = torch.mm if alone else torch.bmm
         accumulate = torch.addmm if alone else torch.baddbmm
@@ -98,17 +100,19 @@ class BackwardWalk:
             grad = grads[t]
             if grad is not None:
                 d_h.add_(grad)
-            torch.addcmul(d_c, d_h, to_cell[t], out=cells[t])
-            d_o[t].mul_(d_h)
-            d_rest[t].mul_(wide_cells[t])
-            product(self._w_h, d_gates_t[t], out=d_h)
+            torch.addcmul(d_c, d_h, self._to_cell_of[t], out=d_cell_of[t])
+            self._d_o_of[t].mul_(d_h)
+            self._d_rest_of[t].mul_(self._wide_d_cell_of[t])
+            product(self._w_h, self._d_gates_of[t], out=d_h)
             if self._of_weights:
-                accumulate(self.d_weight, d_gates_t[t], before[t], out=self.d_weight)
-            torch.mul(cells[t], forget[t], out=d_c)
+                accumulate(self.d_weight, self._d_gates_of[t], before[t], out=self.d_weight)
+            torch.mul(d_cell_of[t], forget[t], out=d_c)
+        d_gates, d_cell = self._d_gates[:steps], self._d_cell[:steps]
         if self._of_weights:
             self.d_offset += d_gates.sum(0)
         if self.d_static_gate is not None:
-            self.d_static_gate += torch.linalg.vecdot(d_cell, piece.gates[..., -hidden:, :], dim=0)
+            g = piece.gates[..., -self._hidden :, :]
+            self.d_static_gate += torch.linalg.vecdot(d_cell, g, dim=0)
         if self._of_inputs:
             self.d_x.append(self._w_x @ d_gates)
 
@@ -131,13 +135,13 @@ class BackwardWalk:
                 self._d_gates[..., -hidden:, :],
             )
         )
-        c, to_cell, h = self._c[: steps + 1], self._to_cell[:steps], piece.h
+        c_of, to_cell, h = self._c_of, self._to_cell[:steps], piece.h
         torch.mul(i, g, out=q)
-        c[0] = piece.c
-        for c_t, c_after, f_t, p_t, q_t in zip(c, c[1:], f, p, q, strict=False):
-            torch.mul(f_t, c_t, out=p_t)
-            torch.add(p_t, q_t, out=c_after)
-        torch.tanh(c[1:], out=to_cell)
+        c_of[0].copy_(piece.c)
+        for t, (f_t, p_t, q_t) in enumerate(zip(f, p, q, strict=True)):
+            torch.mul(f_t, c_of[t], out=p_t)
+            torch.add(p_t, q_t, out=c_of[t + 1])
+        torch.tanh(self._c[1 : steps + 1], out=to_cell)
         torch.addcmul(o, h, to_cell, value=-1, out=to_cell)
         torch.addcmul(h, o, h, value=-1, out=to_o)
         torch.addcmul(p, f, p, value=-1, out=p)

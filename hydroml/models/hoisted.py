@@ -58,11 +58,8 @@ def hoisted_lstm(
     h_n, c_n : Tensor
         State after the last step, ([K,] H, B).
     """
-    if torch.is_grad_enabled():
-        gate = x.new_empty(0) if static_gate is None else static_gate
-        return _Hoisted.apply(x, weight, offset, gate, *state, last)
-    pieces, c = _run(x, weight, offset, static_gate, state)
-    return _last_hidden(pieces, last), pieces[-1].h[-1], c
+    gate = x.new_empty(0) if static_gate is None else static_gate
+    return _Hoisted.apply(x, weight, offset, gate, *state, last)
 
 
 def _run(
@@ -140,7 +137,7 @@ class _Hoisted(Function):
     @staticmethod
     @once_differentiable
     @custom_bwd(device_type="cpu")
-    def backward(
+    def backward(  # type: ignore[override]  # hidden by the decorators
         ctx: Any, grad_h: Tensor, grad_hn: Tensor, grad_cn: Tensor
     ) -> tuple[Tensor | None, ...]:
         weight, static_gate, *arrays = ctx.saved_tensors

@@ -47,7 +47,9 @@ def run_lstm(
     # gradients of inputs alone: the hoisted way back leaves those of the weights out
     small = w_hh.shape[-1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
     if x_d.ndim == 3 and (fused_is_faster(x_d) or small):
-        h, state = fused_lstm(join(x_d, x_s), w_ih, w_hh, bias, state)
+        # where 16 bits only cost time, autocast ends here
+        with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and has_tiles()):
+            h, state = fused_lstm(join(x_d, x_s), w_ih, w_hh, bias, state)
         return h if last is None else h[:, -last:], state
     offset = bias.unsqueeze(-1)
     if x_s is not None:  # what does not change with time is worked out once
@@ -90,7 +92,7 @@ def fused_is_faster(x: Tensor) -> bool:
     It is off the CPU, and where no gradient is wanted: what the hoisted recurrence saves, it
     saves on the way back, and one call of the kernel keeps several threads of Python busy at
     once. In 16-bit autocast it is on processors with tiles for 16-bit products; on others those
-    are slower than 32-bit ones, and the hoisted recurrence stays with 32 bits.
+    are slower than 32-bit ones, and the recurrence stays with 32 bits.
     """
     if x.device.type != "cpu" or not torch.is_grad_enabled():
         return True

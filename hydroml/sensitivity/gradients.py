@@ -130,7 +130,7 @@ def flow_gradients(
     device : torch.device
         Where to compute.
     on_progress : callable
-        Told of the basins done, once for each run.
+        Told of the basins done, once for each member.
 
     Returns
     -------
@@ -146,8 +146,26 @@ def flow_gradients(
     StoreError
         The store lacks a variable or an attribute of the run.
     """
+    found = gradients_of_some(runs, dataset, request, device, on_progress=on_progress)
+    require_gradients(request, bool(found["days"].any()))
+    return found
+
+
+def gradients_of_some(
+    runs: Sequence[RunDirectory],
+    dataset: xr.Dataset,
+    request: GradientRequest,
+    device: torch.device,
+    *,
+    on_progress: Advance = silent,
+) -> xr.Dataset:
+    """Do what `flow_gradients` does for a part of the basins, in which no day need be there."""
     require_alike(runs)
-    members = [_member(run, dataset, request, device, on_progress) for run in runs]
+    members = [
+        _member(run, model, dataset, request, device, on_progress)
+        for run in runs
+        for model in run.load_models(device)
+    ]
     variables = {}
     for name, (dims, dtype, attrs) in VARIABLES.items():
         values = np.stack([m[name] for m in members], axis=-1).astype(dtype)
@@ -156,26 +174,37 @@ def flow_gradients(
     return xr.Dataset(variables, coordinates, _provenance(runs, dataset, request))
 
 
-def _member(
-    run: RunDirectory,
-    dataset: xr.Dataset,
-    request: GradientRequest,
-    device: torch.device,
-    on_progress: Advance,
-) -> dict[str, NDArray[Any]]:
-    """Everything in `VARIABLES` for one run, (kind, basin, ...)."""
-    model, scaler, rows = run.load_model(device), run.scaler(), []
-    with frozen(model):
-        for start in range(0, len(request.basins), BASINS_PER_BLOCK):
-            basins = request.basins[start : start + BASINS_PER_BLOCK]
-            rows += _block(run, model, dataset, basins, request, device, on_progress)
-    result = {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}
-    if not result["days"].any():
+def require_gradients(request: GradientRequest, used: bool) -> None:
+    """Refuse a request in which no day could be used.
+
+    Raises
+    ------
+    RunError
+        `used` is false.
+    """
+    if not used:
         raise RunError(
             f"No day of {request.period[0]}..{request.period[1]} has complete inputs for the "
             f"{request.lags} days of its lags and for the run's memory.",
             "Choose another period or fewer lags; 'hydroml data info STORE' shows what there is.",
         )
+
+
+def _member(
+    run: RunDirectory,
+    model: torch.nn.Module,
+    dataset: xr.Dataset,
+    request: GradientRequest,
+    device: torch.device,
+    on_progress: Advance,
+) -> dict[str, NDArray[Any]]:
+    """Everything in `VARIABLES` for one member, (kind, basin, ...)."""
+    scaler, rows = run.scaler(), []
+    with frozen(model):
+        for start in range(0, len(request.basins), BASINS_PER_BLOCK):
+            basins = request.basins[start : start + BASINS_PER_BLOCK]
+            rows += _block(run, model, dataset, basins, request, device, on_progress)
+    result = {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}
     return result | {"importance": importance(result["dq_da_abs"], scaler.static_std)}
 
 
@@ -267,7 +296,7 @@ def _coordinates(
         "lag": ("lag", np.arange(request.lags), {"long_name": "days before", "units": "d"}),
         "input": ("input", _texts(dynamic)),
         "attribute": ("attribute", _texts(static)),
-        "member": ("member", _texts(run.path.name for run in runs)),
+        "member": ("member", _texts(name for run in runs for name in run.member_names())),
         "input_units": ("input", _texts(_units(dataset, dynamic))),
         "input_std": ("input", np.mean([s.dynamic_std for s in scalers], axis=0), std),
         "attribute_units": ("attribute", _texts(_units(dataset, static))),

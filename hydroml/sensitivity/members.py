@@ -18,12 +18,12 @@ from hydroml.training.samples import days_around
 
 @dataclass(frozen=True)
 class Member:
-    """One run of an ensemble with its weights on a device.
+    """One member of an ensemble, a seed of a run, with its weights on a device.
 
     Parameters
     ----------
     name : str
-        Name of the run's folder.
+        Of the run's folder, and the seed where the run has several.
     model : torch.nn.Module
         In evaluation mode.
     scaler : Scaler
@@ -70,14 +70,14 @@ class Member:
 
 
 def open_members(runs: Sequence[RunDirectory], device: torch.device) -> list[Member]:
-    """Load the weights of runs onto a device.
+    """Load the weights of every seed of the runs onto a device.
 
     Raises
     ------
     RunError
         A run has no weights.
     """
-    return [_open(run, device) for run in runs]
+    return [member for run in runs for member in _open(run, device)]
 
 
 def inputs_of(members: Sequence[Member]) -> tuple[list[str], list[str]]:
@@ -92,10 +92,13 @@ def columns_of(x_s: NDArray[np.float32], names: Sequence[str], wanted: Sequence[
     return x_s[:, [list(names).index(n) for n in wanted]]
 
 
-def _open(run: RunDirectory, device: torch.device) -> Member:
-    config = run.config()
+def _open(run: RunDirectory, device: torch.device) -> list[Member]:
+    config, scaler = run.config(), run.scaler()
     _, _, memory = days_around(config.sampling)
     precision = config.precision
     if precision == "fp16" and device.type != "cuda":
         precision = "fp32"  # as `hydroml evaluate` does
-    return Member(run.path.name, run.load_model(device), run.scaler(), memory, precision, device)
+    return [
+        Member(name, model, scaler, memory, precision, device)
+        for name, model in zip(run.member_names(), run.load_models(device), strict=True)
+    ]

@@ -1,6 +1,5 @@
 """What is to be computed: scenarios, physics, basins, days; and a mark that tells two apart."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from typing import Literal
 import xarray as xr
 
 from hydroml.data.series import Days
+from hydroml.evaluation.ensemble import mark_of
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.scenario_files import dump_scenarios
 from hydroml.sensitivity.scenarios import FromFile, Scenario, ScenarioSet, all_scenarios
 from hydroml.training.rundir import RunDirectory
-from hydroml.version import __version__
 
 Statics = Literal["held", "recomputed"]
 
@@ -59,20 +58,14 @@ class Study:
 
     def mark(self, runs: Sequence[RunDirectory], dataset: xr.Dataset) -> str:
         """Hash all that the result depends on: other weights or data, other mark."""
-        parts = [
-            __version__,
+        asked = [
             self.describe(),
             self.physics.model_dump_json(),
             json.dumps([*self.basins, *map(str, self.period), self.statics]),
-            str(dataset.attrs.get("fingerprint", "")),
         ]
         for scenario in self.scenarios:
-            parts += [_version_of(c.path) for c in scenario.changes if isinstance(c, FromFile)]
-        digest = hashlib.sha256("\n".join(parts).encode())
-        for run in runs:
-            digest.update(run.path.name.encode())
-            digest.update(run.last_weights().read_bytes())
-        return digest.hexdigest()[:16]
+            asked += [_version_of(c.path) for c in scenario.changes if isinstance(c, FromFile)]
+        return mark_of(runs, dataset, asked)
 
 
 def _version_of(path: str) -> str:

@@ -1,12 +1,13 @@
 """How far the weather of a scenario lies outside that a model was trained on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hydroml.errors import RunError
+from hydroml.progress import Advance, silent
+from hydroml.sensitivity.draw import Draw
 
 LIMIT_QUANTILE = 0.999
 """A day is unusual beyond this quantile of the training days' own distances."""
@@ -16,8 +17,8 @@ SMALLEST_VARIANCE = 1e-4
 """Floor of the joint variance in any direction, in variances of the region: a direction in which
 training days do not vary (tmax = tmin) counts as if its standard deviation were 1 % of the
 region's."""
-MOST_DAYS = 1_000_000
-"""Training days from which the region's moments and limit are computed: a random draw of more."""
+BASINS_AT_ONCE = 64
+"""Basins whose training days are in memory at once."""
 FEWEST_DAYS = 365
 """Complete training days below which a basin has no range of its own."""
 
@@ -93,15 +94,51 @@ class TrainingRange:
         basins, names : sequence of str
             B gauge ids and F names.
         seed : int
-            Of the draw of `MOST_DAYS` days, where there are more.
+            Of the draw of days (`hydroml.sensitivity.draw.MOST_DAYS`), where there are more.
 
         Raises
         ------
         RunError
             No day has all inputs.
         """
-        days = _complete_days(x, seed)
-        skewed, scale = _skewed(days)
+        place = {name: b for b, name in enumerate(basins)}
+        return cls.fit_in_parts(lambda some: x[[place[b] for b in some]], basins, names, seed=seed)
+
+    @classmethod
+    def fit_in_parts(
+        cls,
+        read: Callable[[Sequence[str]], NDArray[np.float32]],
+        basins: Sequence[str],
+        names: Sequence[str],
+        *,
+        seed: int = 0,
+        on_progress: Advance = silent,
+    ) -> "TrainingRange":
+        """Sum up training days of any number of basins, some in memory at a time.
+
+        Parameters
+        ----------
+        read : callable
+            From some basins to their raw inputs, as `fit` takes them. Each basin is read twice:
+            what its own days are compared in depends on those of all.
+        basins, names, seed
+            As in `fit`.
+        on_progress : callable
+            Told of the basins read.
+
+        Raises
+        ------
+        RunError
+            No day has all inputs.
+        """
+        parts = [basins[i : i + BASINS_AT_ONCE] for i in range(0, len(basins), BASINS_AT_ONCE)]
+        draw, ranges = Draw(seed), []
+        for some in parts:
+            x = read(some)
+            draw.add(x)
+            ranges.append((np.fmin.reduce(x, axis=(0, 1)), np.fmax.reduce(x, axis=(0, 1))))
+            on_progress(len(some))
+        skewed, scale = _skewed(days := draw.days())
         z = _transform(days, skewed, scale).astype("float64")
         mean, std = z.mean(axis=0), z.std(axis=0)
         # an input that never varies (its standard deviation may round to just above zero) is left
@@ -109,14 +146,17 @@ class TrainingRange:
         std[z.min(axis=0) == z.max(axis=0)] = 1.0
         z = (z - mean) / std
         whitening = _whitening((z.T @ z / len(z))[None], std)[0]
-        basin_mean, basin_whitening, basin_limit = _basins(
-            _transform(x, skewed, scale), mean.astype("float32"), std.astype("float32")
-        )
+        own = []
+        for some in parts:
+            x = _transform(read(some), skewed, scale)
+            own.append(_basins(x, mean.astype("float32"), std.astype("float32")))
+            on_progress(len(some))
+        basin_mean, basin_whitening, basin_limit = map(np.concatenate, zip(*own, strict=True))
         return cls(
             basins=tuple(basins),
             names=tuple(names),
-            low=np.fmin.reduce(x, axis=(0, 1)),
-            high=np.fmax.reduce(x, axis=(0, 1)),
+            low=np.fmin.reduce([low for low, _ in ranges]),
+            high=np.fmax.reduce([high for _, high in ranges]),
             skewed=skewed,
             scale=scale,
             mean=mean.astype("float32"),
@@ -125,6 +165,18 @@ class TrainingRange:
             basin_mean=basin_mean,
             basin_whitening=basin_whitening,
             basin_limit=basin_limit,
+        )
+
+    def of(self, basins: Sequence[str]) -> "TrainingRange":
+        """Return the same range of the region with the own ranges of these basins only."""
+        wanted = set(basins)
+        rows = [b for b, name in enumerate(self.basins) if name in wanted]
+        return replace(
+            self,
+            basins=tuple(self.basins[b] for b in rows),
+            basin_mean=self.basin_mean[rows],
+            basin_whitening=self.basin_whitening[rows],
+            basin_limit=self.basin_limit[rows],
         )
 
     def outside(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -194,19 +246,6 @@ class TrainingRange:
             np.isnan(limit), np.nan, _share(distance > limit[:, None], ~np.isnan(distance))
         )
         return found
-
-
-def _complete_days(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Days with all inputs, at most `MOST_DAYS`, (N, F)."""
-    complete = np.flatnonzero(~np.isnan(x).any(axis=2))
-    if not len(complete):
-        raise RunError(
-            "No day of the training period has all inputs.",
-            "Check the run's training period and inputs with 'hydroml data info STORE'.",
-        )
-    if len(complete) > MOST_DAYS:
-        complete = np.random.default_rng(seed).choice(complete, MOST_DAYS, replace=False)
-    return x.reshape(-1, x.shape[2])[complete]
 
 
 def _skewed(days: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:

@@ -52,10 +52,12 @@ def true_response(
         The store is not synthetic.
     """
     require_synthetic(dataset)
-    parts = []
-    for start in range(0, len(study.basins), BASINS_AT_ONCE):
-        some = study.basins[start : start + BASINS_AT_ONCE]
-        parts.append(_of_basins(dataset.sel(basin=list(some)).load(), study, some, on_progress))
+    parts = [
+        true_response_of_some(
+            dataset, study, study.basins[start : start + BASINS_AT_ONCE], on_progress=on_progress
+        )
+        for start in range(0, len(study.basins), BASINS_AT_ONCE)
+    ]
     return xr.concat(parts, dim="basin")
 
 
@@ -77,9 +79,11 @@ def require_synthetic(dataset: xr.Dataset) -> None:
     require_truth(dataset)
 
 
-def _of_basins(
-    dataset: xr.Dataset, study: Study, basins: Sequence[str], on_progress: Advance
+def true_response_of_some(
+    store: xr.Dataset, study: Study, basins: Sequence[str], *, on_progress: Advance = silent
 ) -> xr.Dataset:
+    """Do what `true_response` does for some of the study's basins, all in memory at once."""
+    dataset = store.sel(basin=list(basins)).load()
     forcing = _forcing(dataset, study, basins)
     days, time = forcing.period, forcing.time[forcing.period]
     present = _flow(dataset, forcing)[:, days]

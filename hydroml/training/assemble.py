@@ -16,8 +16,9 @@ from hydroml.errors import ConfigError
 from hydroml.models import build_model
 from hydroml.models.losses import BASIN_WEIGHTS
 from hydroml.training.device import autocast
+from hydroml.training.processes import ALONE, Processes
 from hydroml.training.samples import Samples, days_around
-from hydroml.training.tiers import make_samples, resolve_memory
+from hydroml.training.tiers import Memory, make_samples, resolve_memory
 from hydroml.units import STATIC_REFERENCE
 
 
@@ -79,7 +80,11 @@ def resolve_inputs(config: TrainConfig, dataset: xr.Dataset) -> TrainConfig:
 
 
 def assemble(
-    config: TrainConfig, dataset: xr.Dataset, basins: Sequence[str], device: torch.device
+    config: TrainConfig,
+    dataset: xr.Dataset,
+    basins: Sequence[str],
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> Assembly:
     """Load, scale, cut and initialise.
 
@@ -93,6 +98,8 @@ def assemble(
         Training basins.
     device : torch.device
         Where to train.
+    processes : Processes
+        Who trains with this process: all stream the same pools, or none does.
 
     Raises
     ------
@@ -112,7 +119,8 @@ def assemble(
         tail=tail,
         target=config.data.target,
     )
-    memory = resolve_memory(config.data.memory, reader, config.sampling)
+    told = processes.tell(str(resolve_memory(config.data.memory, reader, config.sampling)))
+    memory: Memory = "all" if told == "all" else float(told)
     data = config.data.model_copy(update={"memory": memory})
     config = config.model_copy(update={"data": data})
     weigh = BASIN_WEIGHTS[config.loss]

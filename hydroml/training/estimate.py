@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hydroml.training.assemble import Assembly
+from hydroml.training.cores import every_core
 from hydroml.training.device import flushed_denormals
 from hydroml.training.samples import Pool
 from hydroml.training.state import new_state
@@ -93,14 +94,14 @@ def _seconds_a_step(assembly: Assembly, pool: Pool, drawn: Sequence[Sequence[Ten
         if all(len(chosen) == len(drawn[0][0]) for chosen in step)
     ]
     times = []
-    with flushed_denormals():
+    with flushed_denormals(), every_core(device) as cores:
         for step in full or [tuple(batches[0] for batches in drawn)]:
             began = time.perf_counter()
             tasks = [
                 Task(member, pool.gather(chosen), len(chosen), 1e-4)
                 for member, chosen in zip(state.members, step, strict=True)
             ]
-            take_step(tasks, config)
+            take_step(tasks, config, cores=cores)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)

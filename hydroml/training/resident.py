@@ -10,7 +10,8 @@ from torch import Tensor
 
 from hydroml.config import SequenceSampling, WindowedSampling
 from hydroml.data.scaling import Scaler
-from hydroml.data.series import BASINS_AT_ONCE, Series
+from hydroml.data.series import Series
+from hydroml.data.validity import BASINS_AT_ONCE
 from hydroml.training.cuts import Cut, cut_samples
 from hydroml.training.samples import Batch, days_in, targets_in
 

@@ -148,8 +148,8 @@ def _streamed(
     pools = deal(chunks, basin_size(reader, sampling), int(memory * GIB))
     size = _series_size(reader)
     place = (
-        f"{device}, {in_words(size)} of series streamed from the store in {pools} pools "
-        f"of about {in_words(size / pools)}"
+        f"{device}, {in_words(size)} of series streamed from the store in {pools} "
+        f"pool{'s' if pools > 1 else ''} of about {in_words(size / pools)}"
     )
     return scaler, StreamedSamples(
         reader=reader,
@@ -194,7 +194,9 @@ def in_words(size: float) -> str:
 
     Examples
     --------
-    >>> in_words(41_250_000), in_words(9_311_000_000)
-    ('41 MB', '9.3 GB')
+    >>> in_words(250_000), in_words(41_250_000), in_words(9_311_000_000)
+    ('0.2 MB', '41 MB', '9.3 GB')
     """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"

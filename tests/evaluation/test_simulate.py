@@ -289,9 +289,9 @@ def test_an_evaluation_replaces_an_evaluation_and_nothing_else(tiny_run, tmp_pat
     simulations = opened(evaluated)
     folder = tmp_path / "mine"
     folder.mkdir()
-    write_evaluation(folder, simulations, "kratzert2019")  # an empty folder will do
+    write_evaluation(folder, [simulations], "kratzert2019")  # an empty folder will do
     (folder / "old.png").write_text("of the evaluation before")
-    write_evaluation(folder, simulations, "kratzert2019")
+    write_evaluation(folder, [simulations], "kratzert2019")
     assert sorted(p.name for p in folder.iterdir()) == [
         "metrics.csv",
         "simulations.nc",

@@ -11,13 +11,8 @@ import sys
 import warnings
 from pathlib import Path
 
-warnings.simplefilter("ignore")  # the package's own affair
-
-import numpy as np  # noqa: E402
-import xarray as xr  # noqa: E402
-from neuralhydrology.evaluation import get_tester, metrics  # noqa: E402
-from neuralhydrology.training.train import start_training  # noqa: E402
-from neuralhydrology.utils.config import Config  # noqa: E402
+import numpy as np
+import xarray as xr
 
 SETTINGS = {
     "train_start_date": "01/10/2003",
@@ -57,6 +52,10 @@ def train(folder: str, *models: str) -> None:
 
 
 def _train(folder: str, model: str) -> str:
+    from neuralhydrology.evaluation import get_tester
+    from neuralhydrology.training.train import start_training
+    from neuralhydrology.utils.config import Config
+
     root = Path(folder)
     files = {f"{p}_basin_file": str(root / "basins.txt") for p in ("train", "validation", "test")}
     own = {"experiment_name": model, "model": model, "run_dir": root / "theirs"}
@@ -74,6 +73,8 @@ def _train(folder: str, model: str) -> str:
 
 def score(file: str) -> None:
     """Print a JSON of basin to the package's metrics."""
+    from neuralhydrology.evaluation import metrics
+
     with xr.open_dataset(file) as opened:
         data = opened.load().astype("float64")  # as hydroml scores: logarithms cost digits
     found = {}
@@ -89,4 +90,5 @@ def score(file: str) -> None:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # the package's own affair
     {"train": train, "score": score}[sys.argv[1]](*sys.argv[2:])

@@ -16,6 +16,7 @@ from hydroml.api.importing import import_run
 from hydroml.data.camels_us import open_camels_us
 from hydroml.data.caravan import open_caravan
 from hydroml.data.prepare import prepare_store
+from hydroml.data.store import write_store
 from hydroml.data.synthetic import generate, write_native
 from hydroml.evaluation.metrics import score
 
@@ -38,13 +39,20 @@ THEIR_NAMES = {
 }
 
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def printed(*words: object) -> list[str]:
+    """Lines that a Python process prints."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 def neuralhydrology(*words: object) -> str:
     """Last line of what the package's process prints."""
-    command = [sys.executable, "-m", "tests.interop.oracle_run", *map(str, words)]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1]
+    return printed("-m", "tests.interop.oracle_run", *words)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +108,28 @@ def test_oracle_metrics_equal_neuralhydrologys_on_real_flows(real_data, tmp_path
         for name, their_name in THEIR_NAMES.items():
             found = float(ours[name].sel(basin=basin))
             assert found == pytest.approx(expected[their_name], rel=1e-6, abs=1e-6), (basin, name)
+
+
+@pytest.fixture(scope="module")
+def long_store(tmp_path_factory):
+    """A store that reaches over the benchmark's periods."""
+    return write_store(
+        generate(basins=12, years=21, seed=0), tmp_path_factory.mktemp("long") / "store.zarr"
+    )
+
+
+SMALL = ("--basins", 12, "--hidden", 4, "--length", 10, "--model", "lstm")
+
+
+def test_oracle_benchmark_of_fidelity_at_toy_size(long_store, tmp_path):
+    words = (*SMALL, "--years", 2, "--epochs", 1, "--seed", 1, "--seed", 2, "--work", tmp_path)
+    out = printed("benchmarks/fidelity.py", long_store, *words)
+    rows = [line.split()[:2] for line in out[-4:]]
+    assert rows[:2] == [["lstm", "hydroml"], ["lstm", "neuralhydrology"]]
+    assert "p Wilcoxon" in out[-2]
+
+
+def test_oracle_benchmark_of_speed_at_toy_size(long_store, tmp_path):
+    words = (*SMALL, "--speed", "--work", tmp_path)
+    out = printed("benchmarks/fidelity.py", long_store, *words)
+    assert len([line for line in out if line.endswith("x")]) == 7

@@ -160,3 +160,18 @@ def test_16_bit_autocast_stays_near_32_bits(make, tiles, monkeypatch):
         rounded, rounded_gradient = run()
     assert 0 < (rounded - exact).abs().max() < 3e-2
     assert (rounded_gradient - gradient).norm() < 3e-2 * gradient.norm()
+
+
+@pytest.mark.parametrize("make", [lambda: EALSTM(F, S, 32), lambda: LSTM(F, S, 32)])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_16_bit_autocast_reaches_the_states_only_where_it_saves_time(make, tiles, monkeypatch):
+    monkeypatch.setattr("hydroml.models.recurrence.has_tiles", lambda: tiles)
+    torch.manual_seed(3)
+    model = make().eval()
+    x_d, x_s = torch.randn(B, T, F), torch.randn(B, S)
+    with torch.no_grad():
+        _, (h, c) = model(x_d, x_s)
+        with torch.autocast("cpu", torch.bfloat16):
+            _, (rounded_h, rounded_c) = model(x_d, x_s)
+    assert torch.equal(rounded_h.float(), h) != tiles
+    assert torch.equal(rounded_c.float(), c) != tiles

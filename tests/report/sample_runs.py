@@ -34,7 +34,7 @@ def sample_run(
     _write_training(folder, synthetic)
     simulations = sample_simulations(response, years, seed)
     simulations.attrs |= {"run": folder.name, "synthetic": str(synthetic).lower()}
-    write_evaluation(folder / "test", simulations, "kratzert2019")
+    write_evaluation(folder / "test", [simulations], "kratzert2019")
     if sensitivity:
         write_sensitivity(folder / "sensitivity", response)
     return folder

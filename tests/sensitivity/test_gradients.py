@@ -199,7 +199,7 @@ def dataset() -> xr.Dataset:
 
 
 def pretend(monkeypatch, model: nn.Module) -> None:
-    monkeypatch.setattr(RunDirectory, "load_model", lambda self, device: model)
+    monkeypatch.setattr(RunDirectory, "load_models", lambda self, device: [model])
 
 
 def test_a_linear_model_gives_back_its_coefficients(run, dataset, monkeypatch):

@@ -1,8 +1,7 @@
 """The engine against the plain way: perturb the store, simulate, sum up."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +9,23 @@ import torch
 import xarray as xr
 
 from hydroml.data.store import open_store
-from hydroml.errors import ConfigError
+from hydroml.errors import ConfigError, StoreError
+from hydroml.evaluation.rows import write_rows
 from hydroml.evaluation.simulate import Simulation, simulate_runs
 from hydroml.sensitivity import parts, response
 from hydroml.sensitivity.extremes import extreme_statistics, monthly_means, thresholds
+from hydroml.sensitivity.gradients import GradientRequest, flow_gradients
 from hydroml.sensitivity.layout import lay_out
 from hydroml.sensitivity.members import open_members
-from hydroml.sensitivity.parts import respond_in_parts
+from hydroml.sensitivity.parts import gradients_in_parts, respond_in_parts
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.response import require_study, respond, why_not_recomputed
 from hydroml.sensitivity.scenario_files import load_scenarios, parse_scenarios
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.study import Study
+from hydroml.sensitivity.training_range import TrainingRange
 from hydroml.training.rundir import RunDirectory
+from tests.workers import killing_a_worker
 
 CPU = torch.device("cpu")
 DAYS = (np.datetime64("2001-10-01"), np.datetime64("2003-09-30"))
@@ -156,45 +159,57 @@ def test_other_weights_basins_or_scenarios_are_another_study(
     assert study.mark([run], dataset) in marks
 
 
-@pytest.fixture
-def kept_environment() -> Iterator[None]:
-    """A LocalCluster leaves OMP_NUM_THREADS=1 and more behind, for every process after it."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.mark.usefixtures("kept_environment")
-def test_a_dask_cluster_gives_the_same_numbers(
+def test_a_cluster_that_loses_a_worker_gives_the_same_numbers(
     dataset: xr.Dataset, tiny_run: Path, tiny_store: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, cluster: Any,
 ) -> None:  # fmt: skip
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(parts, "BASINS_PER_PART", 2)
     runs = [RunDirectory.open(tiny_run)]
     study = study_of(dataset, "martel")
-    here = respond_in_parts(runs, dataset, study, None, tmp_path / "a", CPU, store=tiny_store)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        there = respond_in_parts(
-            runs, dataset, study, None, tmp_path / "b", CPU, store=tiny_store,
-            scheduler=cluster.scheduler_address,
-        )  # fmt: skip
-    xr.testing.assert_allclose(there, here, rtol=1e-5)  # workers have other numbers of threads
+    prcp = dataset[["prcp", "tmax", "tmin"]].to_dataarray().transpose("basin", "time", ...)
+    seen = TrainingRange.fit(prcp.values.astype("f4"), study.basins, ["prcp", "tmax", "tmin"])
+    here = respond_in_parts(runs, dataset, study, seen, tmp_path / "a", CPU, store=tiny_store)
+    progress = killing_a_worker(cluster)
+    there = respond_in_parts(
+        runs, dataset, study, seen, tmp_path / "b", CPU, store=tiny_store,
+        scheduler=cluster.scheduler_address, on_progress=progress,
+    )  # fmt: skip
+    xr.testing.assert_identical(there, here)
+    assert sum(progress.told) == len(study.scenarios) * 4  # type: ignore[attr-defined]
 
 
-def test_no_scheduler_answers(
+def test_gradients_and_truth_of_a_cluster_are_those_of_one_machine(
     dataset: xr.Dataset, tiny_run: Path, tiny_store: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, cluster: Any,
 ) -> None:  # fmt: skip
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(parts, "PATIENCE", 1)
-    with pytest.raises(ConfigError, match="No Dask scheduler answers"):
+    monkeypatch.setattr(parts, "BASINS_PER_PART", 2)
+    runs = [RunDirectory.open(tiny_run)]
+    request = GradientRequest(dataset["basin"].values.tolist(), DAYS, days=4, lags=9)
+    made: dict[str, xr.Dataset] = {}
+    for name, scheduler in (("here", None), ("there", cluster.scheduler_address)):
+        progress: list[int] = []
+        found = gradients_in_parts(
+            runs, dataset, request, tmp_path / name, CPU, store=tiny_store,
+            scheduler=scheduler, on_progress=progress.append,
+        )  # fmt: skip
+        write_rows(found, tmp_path / f"{name}.nc")
+        with xr.open_dataset(tmp_path / f"{name}.nc") as opened:
+            made[name] = opened.load().drop_attrs(deep=False)
+        assert sum(progress) == 4
+    xr.testing.assert_identical(made["there"], made["here"])
+    whole = flow_gradients(runs, dataset, request, CPU)
+    xr.testing.assert_allclose(made["here"], whole, rtol=1e-4, atol=1e-7)
+    assert made["here"].dq_dx.dims == whole.dq_dx.dims
+
+
+def test_a_worker_with_another_store_is_refused(
+    dataset: xr.Dataset, tiny_run: Path, tiny_store: Path, tmp_path: Path, cluster: Any
+) -> None:
+    other = dataset.assign_attrs(fingerprint="another")
+    with pytest.raises(StoreError, match="A worker sees another store"):
         respond_in_parts(
-            [RunDirectory.open(tiny_run)], dataset, study_of(dataset, "martel"), None, tmp_path,
-            CPU, store=tiny_store, scheduler="tcp://127.0.0.1:9",
+            [RunDirectory.open(tiny_run)], other, study_of(dataset, "martel"), None,
+            tmp_path, CPU, store=tiny_store, scheduler=cluster.scheduler_address,
         )  # fmt: skip
 
 

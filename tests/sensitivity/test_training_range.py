@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import mahalanobis
 
 from hydroml.errors import RunError
-from hydroml.sensitivity import training_range
+from hydroml.sensitivity import draw, training_range
 from hydroml.sensitivity.training_range import LIMIT_QUANTILE, TrainingRange
 
 NAMES = ("prcp", "srad", "tmax", "tmin")
@@ -229,8 +229,44 @@ def test_training_without_a_complete_day_is_refused_by_name():
 def test_more_days_than_needed_are_drawn_from(monkeypatch):
     x = weather(basins=4, days=5000)
     whole = fitted(x)
-    monkeypatch.setattr(training_range, "MOST_DAYS", 10_000)
+    monkeypatch.setattr(draw, "MOST_DAYS", 10_000)
     drawn, again, other = fitted(x), fitted(x), fitted(x, seed=1)
     assert drawn.limit == again.limit != other.limit
     assert drawn.limit == pytest.approx(whole.limit, rel=0.1)
     assert (drawn.high == whole.high).all()  # ranges are of all days
+
+
+@pytest.mark.parametrize("most", [10_000, 700])  # all days, and a draw of them
+def test_parts_of_basins_do_not_matter(monkeypatch, most):
+    monkeypatch.setattr(draw, "MOST_DAYS", most)
+    x, told = weather(basins=5), []
+    x[2, 100:] = np.nan
+    whole = fitted(x)
+    monkeypatch.setattr(training_range, "BASINS_AT_ONCE", 2)
+    place = {name: b for b, name in enumerate(gauges(x))}
+    parts = TrainingRange.fit_in_parts(
+        lambda some: x[[place[b] for b in some]], gauges(x), NAMES, on_progress=told.append
+    )
+    for name, value in vars(whole).items():
+        np.testing.assert_array_equal(getattr(parts, name), value, err_msg=name)
+    assert told == [2, 2, 1] * 2
+    few = whole.of([gauges(x)[3], "elsewhere"])
+    other = weather(basins=2, seed=3) * np.float32(1.2)
+    here = [gauges(x)[3], gauges(x)[0]]
+    expected = whole.unusual_here(other, here)
+    assert few.unusual_here(other, here).tolist() == [
+        expected[0],
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+    assert few.unusual(other).tolist() == whole.unusual(other).tolist()
+
+
+def test_a_draw_takes_each_day_once_and_in_order(monkeypatch):
+    monkeypatch.setattr(draw, "MOST_DAYS", 50)
+    taken = draw.Draw(seed=1)
+    for start in range(0, 300, 30):
+        taken.add(np.arange(start, start + 30, dtype="float32").reshape(1, 30, 1))
+    days = taken.days()[:, 0]
+    assert len(days) == 50
+    assert (np.diff(days) > 0).all()
+    assert 50 < days.mean() < 250  # of all basins, not of the first or last

@@ -14,7 +14,7 @@ def notes(tmp_path):
     def call(dataset, *settings: str) -> list[str]:
         store = write_store(dataset, tmp_path / "s.zarr")
         _, assembly = api.prepare_run(tiny_config(*settings), store, "all", False)
-        assert assembly.samples.resident.x_d.device == torch.device("cpu")
+        assert assembly.samples.device == torch.device("cpu")
         return api.messages(open_store(store), assembly)
 
     return call
@@ -23,6 +23,14 @@ def notes(tmp_path):
 def test_a_sound_run_says_what_it_is_and_no_more(notes):
     (line,) = notes(tiny_dataset(), "device=cpu")
     assert line.startswith("ealstm on 4 basins, 3 inputs, 2 attributes, 1999-10-01 to 2001-09-30")
+    assert line.endswith(", cpu, 0.1 MB of series in host memory")
+
+
+def test_a_streamed_run_says_that_it_is_one(notes):
+    (line,) = notes(tiny_dataset(), "device=cpu", "data.memory=0.00001")
+    assert line.endswith(
+        ", cpu, 0.1 MB of series streamed from the store in 1 pool of about 0.1 MB"
+    )
 
 
 def test_what_may_be_a_mistake_is_said(notes):

@@ -1,5 +1,7 @@
 """What is streamed from the store is what lies in memory, pool by pool, every sample once."""
 
+import os
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from hydroml import api
 from hydroml.config import SequenceSampling, WindowedSampling
@@ -16,7 +19,9 @@ from hydroml.data.series import open_series
 from hydroml.data.store import open_store, write_store
 from hydroml.errors import RunError, StoreError
 from hydroml.models.losses import BASIN_WEIGHTS
+from hydroml.training import fit
 from hydroml.training.samples import days_around
+from hydroml.training.step import take_step
 from hydroml.training.streamed import deal
 from hydroml.training.tiers import make_samples
 from tests.conftest import tiny_config, tiny_dataset
@@ -195,9 +200,9 @@ def test_closing_ends_the_thread_in_the_middle_of_a_pool(store, monkeypatch):
     _, streamed = samples_of(some_reader(open_store(store), sampling), sampling, TINY)
     read = []
 
-    def counted(self, variable, rows):
+    def counted(self, variable, *rest):
         read.append(variable)
-        return plain(self, variable, rows)
+        return plain(self, variable, *rest)
 
     plain = type(streamed.reader)._values
     pools = streamed.pools(0)
@@ -230,6 +235,36 @@ def test_a_streamed_run_equals_one_in_memory_where_all_is_one_pool(tiny_store, t
         config = tiny_config("epochs=2", f"data.memory={memory}", "device=cpu")
         run = api.train(tiny_store, config=config, name=name, runs=tmp_path)
         log = (run / "log.txt").read_text()
-        assert ("streamed from the store in 1 pools" in log) == (name == "streamed")
-        weights.append(sorted((run / "checkpoints").glob("epoch*.safetensors"))[-1].read_bytes())
-    assert weights[0] == weights[1]
+        assert ("streamed from the store in 1 pool" in log) == (name == "streamed")
+        weights.append(last_weights(run))
+    assert weights[0]
+    assert all(torch.equal(p, weights[1][name]) for name, p in weights[0].items())
+
+
+@pytest.mark.parametrize("step", [3, 17, 26])
+def test_interrupted_in_any_pool_and_resumed_equals_uninterrupted(
+    store, tmp_path, monkeypatch, step
+):
+    config = tiny_config(
+        "data.train=1999-02-01..1999-07-31", "optimizer.batch_size=32", f"data.memory={TINY}"
+    )
+    whole = api.train(store, config=config, name="whole", runs=tmp_path)
+    taken = iter(range(1, 1000))
+
+    def until(*arguments, **options):
+        if next(taken) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return take_step(*arguments, **options)
+
+    monkeypatch.setattr(fit, "take_step", until)
+    with pytest.raises(fit.Interrupted):
+        api.train(store, config=config, name="resumed", runs=tmp_path)
+    assert threads() == []
+    resumed = api.resume(tmp_path / "resumed")
+    assert next(taken) > step + 1  # there was something left to do
+    for name, p in last_weights(whole).items():
+        assert torch.equal(p, last_weights(resumed)[name])
+
+
+def last_weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(max((run / "checkpoints").glob("epoch*.safetensors")))

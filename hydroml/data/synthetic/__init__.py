@@ -1,7 +1,8 @@
 """A synthetic CAMELS with a known truth: weather, attributes and discharge by seed.
 
-Draw it with `generate`, or straight into a store of any size with `write_synthetic`; rerun its true hydrology under another climate with `simulate_truth`,
-write it in the text layout of CAMELS-US with `write_native`.
+Draw it with `generate`, or straight into a store of any size with `write_synthetic`; rerun its
+true hydrology under another climate with `simulate_truth`; write it in the text layout of
+CAMELS-US with `write_native`.
 """
 
 from hydroml.data.synthetic.generate import STEPS, generate

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dask.array as da
-import numpy as np
 import xarray as xr
 import zarr
 
@@ -88,21 +87,24 @@ class _Waiting:
 
     def __init__(self, folder: Path, basins: int) -> None:
         self._group = zarr.open_group(folder / "drawn.zarr", mode="w", zarr_format=3)
+        self._arrays: dict[str, zarr.Array] = {}
         self._basins, self._done = basins, 0
         self._small: list[xr.Dataset] = []
-        self._attributes: dict[Hashable, dict[Hashable, object]] = {}
+        self._attributes: dict[str, dict[Hashable, object]] = {}
 
     def add(self, block: xr.Dataset) -> None:
         part = slice(self._done, self._done + block.sizes["basin"])
         self._done = part.stop
         for name in dynamic_variables(block):
             values = block[name].to_numpy()
-            if name not in self._attributes:
+            if name not in self._arrays:
                 self._attributes[name] = block[name].attrs
                 shape = (self._basins, values.shape[1])
                 chunks = (BASINS_PER_CHUNK, shape[1])
-                self._group.create_array(name, shape=shape, chunks=chunks, dtype=values.dtype)
-            self._group[name][part] = values
+                self._arrays[name] = self._group.create_array(
+                    name, shape=shape, chunks=chunks, dtype=values.dtype
+                )
+            self._arrays[name][part] = values
         self._small.append(block.drop_vars(dynamic_variables(block)))
 
     def dataset(self) -> xr.Dataset:
@@ -112,7 +114,7 @@ class _Waiting:
             join="override", combine_attrs="override",
         )  # fmt: skip
         large = {
-            name: (("basin", "time"), da.from_zarr(self._group[name]), attributes)
-            for name, attributes in self._attributes.items()
+            name: (("basin", "time"), da.from_zarr(array), self._attributes[name])
+            for name, array in self._arrays.items()
         }
         return small.assign(large)
