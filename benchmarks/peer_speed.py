@@ -68,6 +68,7 @@ def measure(args: argparse.Namespace, dataset: xr.Dataset, work: Path) -> None:
             {"test_basin_file": str(few), "test_start_date": _spelled(first),
              "test_end_date": _spelled(last)}
         )  # fmt: skip
+        peer.simulate(own, folder)  # compiles what the package has numba compile
         simulated, cpu = peer.simulate(own, folder)
         day = simulated.size / cpu
         row(f"{model}: days evaluated a CPU s, continuous", evaluate(run, dataset, basins), day)

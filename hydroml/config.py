@@ -46,9 +46,13 @@ Dates = Annotated[tuple[date, date], BeforeValidator(_split_period)]
 def _memory(value: Any) -> Any:
     if value in ("auto", "all"):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    try:  # YAML takes 1e-3 for text
+        size = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        size = math.nan
+    if not 0 < size < math.inf:
         raise ValueError("give auto, all or a number of GiB above 0")
-    return float(value)
+    return size
 
 
 Memory = Annotated[Literal["auto", "all"] | float, PlainValidator(_memory)]

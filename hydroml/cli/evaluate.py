@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Formulas of FHV, FLV, FMS: kratzert2019 or neuralhydrology.",
 )
-@click.option("--scheduler", help="Address of a Dask scheduler whose workers see these files.")
+@click.option(
+    "--scheduler",
+    help="Address of a Dask scheduler whose workers see these files; each uses its own GPU, if any.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(

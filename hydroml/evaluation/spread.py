@@ -118,6 +118,8 @@ def basins_at_once(runs: Sequence[RunDirectory], request: Simulation) -> int:
 def _of_worker(
     basins: Sequence[str], runs: Sequence[Path], store: Path, fingerprint: str, asked: Simulation
 ) -> xr.Dataset:
-    opened = [RunDirectory.open(run) for run in runs]
+    opened, device = [RunDirectory.open(run) for run in runs], choose_device("auto")
+    if asked.precision == "fp16" and device.type != "cuda":
+        asked = replace(asked, precision="fp32")  # as where the command runs without a GPU
     dataset = store_of_worker(store, fingerprint)
-    return simulate_some(opened, dataset, replace(asked, basins=basins), choose_device("auto"))
+    return simulate_some(opened, dataset, replace(asked, basins=basins), device)

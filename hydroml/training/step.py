@@ -16,6 +16,7 @@ from hydroml.models.losses import weighted_squared_error
 from hydroml.models.together import forward_together
 from hydroml.training.cores import ONE_CORE, Cores
 from hydroml.training.device import autocast
+from hydroml.training.dropout import draw_mask
 from hydroml.training.processes import ALONE, Processes
 from hydroml.training.samples import Batch
 from hydroml.training.state import Member
@@ -120,8 +121,7 @@ def _draw(k: int, task: Task, count: Tensor, config: TrainConfig, processes: Pro
         drawn = torch.randn(size, generator=chance, device=batch.x_s.device)[own]
         batch = replace(batch, x_s=batch.x_s + noise * drawn)
     if dropout:
-        mask = batch.x_d.new_empty(task.total, batch.y.shape[1], config.model.hidden)
-        mask = mask.bernoulli_(1 - dropout, generator=chance)[own].div_(1 - dropout)
+        mask = draw_mask((task.total, batch.y.shape[1], config.model.hidden), dropout, chance)[own]
     return _Rows(k, task.member.model, batch, mask, count)
 
 

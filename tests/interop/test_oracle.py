@@ -124,9 +124,9 @@ SMALL = ("--basins", 12, "--hidden", 4, "--length", 10, "--model", "lstm")
 def test_oracle_benchmark_of_fidelity_at_toy_size(long_store, tmp_path):
     words = (*SMALL, "--years", 2, "--epochs", 1, "--seed", 1, "--seed", 2, "--work", tmp_path)
     out = printed("benchmarks/fidelity.py", long_store, *words)
-    rows = [line.split()[:2] for line in out[-4:]]
+    rows = [line.split()[:2] for line in out if line.startswith("lstm")]
     assert rows[:2] == [["lstm", "hydroml"], ["lstm", "neuralhydrology"]]
-    assert "p Wilcoxon" in out[-2]
+    assert "p seeds" in out[-2]
 
 
 def test_oracle_benchmark_of_speed_at_toy_size(long_store, tmp_path):

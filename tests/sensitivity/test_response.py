@@ -8,6 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
+from hydroml import api
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError, StoreError
 from hydroml.evaluation.rows import write_rows
@@ -25,6 +26,7 @@ from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.study import Study
 from hydroml.sensitivity.training_range import TrainingRange
 from hydroml.training.rundir import RunDirectory
+from tests.conftest import tiny_config
 from tests.workers import killing_a_worker
 
 CPU = torch.device("cpu")
@@ -80,6 +82,26 @@ def test_small_batches_change_nothing(
     peak = list(STATISTICS).index("storm_peak")
     assert np.isfinite(whole["value"][storms, :, peak]).all()
     assert np.isnan(np.delete(whole["value"].values, storms, axis=0)[:, :, peak]).all()
+
+
+def test_each_seed_of_each_run_is_a_member(
+    dataset: xr.Dataset, tiny_store: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    config = tiny_config("seed=[1,2]", "epochs=1")
+    pair = RunDirectory.open(api.train(tiny_store, config=config, name="pair", runs=tmp_path))
+    runs = [pair, RunDirectory.open(tiny_run)]
+    members = open_members(runs, CPU)
+    assert [m.name for m in members] == ["pair_seed1", "pair_seed2", "tiny"]
+    study = study_of(dataset, "martel")
+    together = respond(members, dataset, study.basins, study, None)
+    for m, member in enumerate(members):
+        alone = respond([member], dataset, study.basins, study, None)
+        np.testing.assert_array_equal(together["value"][..., m], alone["value"][..., 0])
+    assert not np.allclose(together["value"][..., 0], together["value"][..., 1], equal_nan=True)
+    request = GradientRequest(dataset["basin"].values.tolist()[:1], DAYS, days=2, lags=3)
+    found = flow_gradients(runs, dataset, request, CPU)
+    assert found["member"].values.tolist() == ["pair_seed1", "pair_seed2", "tiny"]
+    assert found.attrs["run"] == "pair, tiny"
 
 
 def test_layout_tells_changes_and_coordinates(dataset: xr.Dataset, tiny_run: Path) -> None:
@@ -178,7 +200,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_numbers(
     assert sum(progress.told) == len(study.scenarios) * 4  # type: ignore[attr-defined]
 
 
-def test_gradients_and_truth_of_a_cluster_are_those_of_one_machine(
+def test_gradients_of_a_cluster_are_those_of_one_machine(
     dataset: xr.Dataset, tiny_run: Path, tiny_store: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, cluster: Any,
 ) -> None:  # fmt: skip

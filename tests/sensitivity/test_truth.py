@@ -1,11 +1,16 @@
 """The true response: the true model under changed forcing, and nothing else."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from hydroml.data.synthetic import generate, simulate_truth
 from hydroml.errors import ConfigError
+from hydroml.sensitivity import parts
+from hydroml.sensitivity.parts import truth_in_parts
 from hydroml.sensitivity.physics import Physics
 from hydroml.sensitivity.scenario_files import load_scenarios
 from hydroml.sensitivity.statistics import STATISTICS
@@ -47,6 +52,18 @@ def test_truth_is_the_true_model_under_changed_forcing(store: xr.Dataset, study:
     assert wet_peaks == sorted(wet_peaks)
     # a catchment sheds at least as much of a greater storm
     assert wet_peaks[2] - wet_peaks[1] > 2 * 0.99 * (wet_peaks[1] - wet_peaks[0])
+
+
+def test_parts_do_not_matter(
+    store: xr.Dataset, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "BASINS_AT_ONCE", 2)
+    few = replace(study, sets=load_scenarios(["martel"]))
+    told: list[int] = []
+    found = truth_in_parts(store, few, tmp_path, store=tmp_path, on_progress=told.append)
+    xr.testing.assert_identical(found, true_response(store, few))
+    assert sum(told) == 3 * len(few.scenarios)
+    assert len(list(tmp_path.glob("*.nc"))) == 2
 
 
 def test_real_basins_have_no_known_truth(store: xr.Dataset, study: Study) -> None:

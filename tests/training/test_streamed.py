@@ -241,7 +241,7 @@ def test_a_streamed_run_equals_one_in_memory_where_all_is_one_pool(tiny_store, t
     assert all(torch.equal(p, weights[1][name]) for name, p in weights[0].items())
 
 
-@pytest.mark.parametrize("step", [3, 17, 26])
+@pytest.mark.parametrize("step", [9, 26])
 def test_interrupted_in_any_pool_and_resumed_equals_uninterrupted(
     store, tmp_path, monkeypatch, step
 ):

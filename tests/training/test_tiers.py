@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import yaml
 
-from hydroml.config import SequenceSampling, WindowedSampling
+from hydroml.config import (
+    SequenceSampling,
+    WindowedSampling,
+    dump_config,
+    load_config,
+    parse_config,
+)
 from hydroml.data.series import open_series
 from hydroml.errors import ConfigError
 from hydroml.training import tiers
@@ -88,3 +95,16 @@ def test_limits_of_a_control_group_of_version_1(tmp_path):
     membership.write_text("5:cpu,cpuacct:/job\n4:memory:/job\n")
     assert list(_free_of_containers(tmp_path, membership)) == [600]
     assert list(_free_of_containers(tmp_path, tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(("word", "value"), [("auto", "auto"), ("all", "all"), ("1e-3", 0.001)])
+def test_the_setting_survives_the_run_directory(word, value):
+    config = load_config(settings=[f"data.memory={word}"])
+    assert config.data.memory == value
+    assert parse_config(yaml.safe_load(dump_config(config))) == config
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "much", "true", ".inf", "[1]"])
+def test_no_memory_is_refused(word):
+    with pytest.raises(ConfigError, match=r"data\.memory = .*auto, all or a number of GiB"):
+        load_config(settings=[f"data.memory={word}"])
