@@ -13,10 +13,12 @@ NSE are compared by
 
 With --speed: target days trained per second, loading, batches and evaluation as ratios.
 
-What differs though the configuration is the same: torch's LSTM in neuralhydrology has two biases
-(their sum takes Adam's step twice and starts from two uniform draws), its EA-LSTM draws the
-static gate's weights uniformly where hydroml's are orthogonal, its inputs are standardised over
-the days before the first target, too, and the order of samples and dropout is another.
+That simulations, loss and gradients of the same weights are equal is tested in
+tests/interop/test_oracle.py; here is what is left. Though the configuration is the same, torch's
+LSTM in neuralhydrology has two biases (their sum takes Adam's step twice and starts from two
+uniform draws), its EA-LSTM draws the static gate's weights uniformly where hydroml's are
+orthogonal, its inputs are standardised over the days before the first target, too, and the order
+of samples and the dropout differ.
 """
 
 import argparse

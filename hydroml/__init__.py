@@ -11,13 +11,14 @@ from typing import Any
 from hydroml.version import __version__
 
 __all__ = [
-    "__version__", "analyse_sensitivity", "evaluate", "load_config", "open_store", "resume",
-    "train", "write_report",
+    "__version__", "analyse_sensitivity", "evaluate", "import_run", "load_config", "open_store",
+    "resume", "train", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
     "analyse_sensitivity": "hydroml.api",
     "evaluate": "hydroml.api",
+    "import_run": "hydroml.api",
     "load_config": "hydroml.config",
     "open_store": "hydroml.data.store",
     "resume": "hydroml.api",

@@ -1,6 +1,7 @@
 """The same jobs as the command line's, for Python: plain objects in and out."""
 
 from hydroml.api.climate import analyse_sensitivity, analyse_sensitivity_into
+from hydroml.api.importing import import_run
 from hydroml.api.opening import named_period, subject_folder
 from hydroml.api.reporting import write_report
 from hydroml.api.scoring import evaluate, evaluate_into
@@ -29,6 +30,7 @@ __all__ = [
     "device_of",
     "evaluate",
     "evaluate_into",
+    "import_run",
     "messages",
     "named_period",
     "plan",

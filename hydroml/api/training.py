@@ -21,6 +21,7 @@ from hydroml.data.synthetic import STEPS, generate
 from hydroml.errors import ConfigError, DeviceError, RunError, StoreError
 from hydroml.evaluation.metrics import score
 from hydroml.evaluation.simulate import LEAD_DAYS, validation_score
+from hydroml.interop.adopt import IMPORTED
 from hydroml.progress import progress_bar
 from hydroml.report.figures import draw_losses
 from hydroml.training.assemble import Assembly, as_days, assemble, resolve_inputs
@@ -219,6 +220,11 @@ def messages(dataset: xr.Dataset, assembly: Assembly) -> list[str]:
 def reopen_run(run: PathLike, processes: Processes = ALONE) -> PreparedRun:
     """Load what an interrupted run needs to go on; see `resume`."""
     opened = RunDirectory.open(run)
+    if (opened.path / IMPORTED).is_file():
+        raise RunError(
+            f"{opened.path} was imported: its training is not hydroml's to go on with.",
+            f"Evaluate it, or train anew: hydroml train --config {opened.path / 'config.yaml'}",
+        )
     config, facts, scaler = opened.config(), opened.facts(), opened.scaler()
     dataset = open_store(facts.store)
     if dataset.attrs["fingerprint"] != facts.fingerprint:

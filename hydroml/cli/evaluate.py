@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--scheduler",
-    help="Address of a Dask scheduler whose workers see these files; each uses its own GPU, if any.",
+    help="Address of a Dask scheduler whose workers see these files; each uses the GPU it has.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")

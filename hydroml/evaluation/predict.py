@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hydroml.evaluation.cores import every_core
 from hydroml.models.ealstm import EALSTM
 from hydroml.models.lstm import LSTM
 from hydroml.models.sliding import last_states
 from hydroml.progress import Advance, silent
+from hydroml.training.cores import every_core
 from hydroml.training.device import autocast
 
 Array = NDArray[np.float32]
@@ -71,8 +71,8 @@ def predict_continuous(
             y[rows, days] = y_hat.float().cpu().numpy()
         on_progress(rows.stop - rows.start)
 
-    with every_core(device) as run:
-        run(simulate, _batches(len(x_d), side_by_side))
+    with every_core(device) as cores:
+        cores.run(simulate, _batches(len(x_d), side_by_side))
     return y
 
 
@@ -130,8 +130,8 @@ def _slide(
         on_progress(int(days.stop == y.shape[1]))
 
     tasks = [(b, days) for b in range(len(y)) for days in _batches(y.shape[1], WINDOWS_ON_CPU)]
-    with every_core(x_d.device) as run:
-        run(simulate, tasks)
+    with every_core(x_d.device) as cores:
+        cores.run(simulate, tasks)
 
 
 def _gather(
@@ -162,8 +162,8 @@ def _gather(
         y[basin.cpu().numpy(), (which % count).cpu().numpy()] = found
         on_progress(some.stop // count - some.start // count)
 
-    with every_core(x_d.device) as run:
-        run(simulate, _batches(basins * count, size))
+    with every_core(x_d.device) as cores:
+        cores.run(simulate, _batches(basins * count, size))
 
 
 def _batches(total: int, size: int) -> Iterator[slice]:

@@ -128,8 +128,10 @@ def simulate_some(
         attrs=_provenance(runs, dataset, request),
     )
     names = dict.fromkeys((*KEPT_ATTRIBUTES, *runs[0].scaler().static))
-    kept = dataset[[n for n in names if n in dataset]].sel(basin=series.basins).compute()
-    result = result.assign_coords({n: v.variable for n, v in kept.data_vars.items()})
+    there = [name for name in names if name in dataset]
+    if there:
+        kept = dataset[there].sel(basin=series.basins).compute()
+        result = result.assign_coords({n: v.variable for n, v in kept.data_vars.items()})
     rain = precipitation_of(dataset, runs[0].scaler().dynamic)
     if rain is not None:  # for the hydrographs: a flood is judged beside its rain
         chosen = rain.sel(basin=series.basins).reindex(time=result["time"])

@@ -25,8 +25,8 @@ from hydroml.progress import Advance, silent
 from hydroml.training.device import choose_device
 from hydroml.training.rundir import RunDirectory
 
-VALUES_AT_ONCE = 2**26
-"""Values of inputs and discharge in a part that is computed here: 256 MB."""
+VALUES_AT_ONCE = 2**25
+"""Values of inputs and discharge in a part that is computed here: 128 MB, and copies at work."""
 
 
 def simulate_in_parts(

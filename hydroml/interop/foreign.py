@@ -90,7 +90,7 @@ def read_weights(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
             f"{found.get(name)} there, {shapes.get(name)} by the configuration.",
             "Give the run's own, unchanged folder.",
         )
-    return {name: tensor.float() for name, tensor in state.items()}
+    return dict(state)
 
 
 def _epoch(file: Path) -> int:

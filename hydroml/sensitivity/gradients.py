@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError
-from hydroml.evaluation.cores import every_core
 from hydroml.evaluation.ensemble import provenance, require_ensemble
 from hydroml.evaluation.simulate import GAUGE_ID, KEPT_ATTRIBUTES, LEAD_DAYS, to_discharge
 from hydroml.progress import Advance, silent
@@ -32,6 +31,7 @@ from hydroml.sensitivity.backward import (
 )
 from hydroml.sensitivity.flow_days import KINDS, choose_days
 from hydroml.sensitivity.ranking import importance
+from hydroml.training.cores import every_core
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
 from hydroml.version import __version__
@@ -239,8 +239,8 @@ def _block(
         on_progress(1)
         return found
 
-    with every_core(device) as run_all:
-        return run_all(of_basin, range(len(basins)))
+    with every_core(device) as cores:
+        return cores.run(of_basin, range(len(basins)))
 
 
 def _load(

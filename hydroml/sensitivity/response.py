@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import load_series
 from hydroml.errors import ConfigError
-from hydroml.evaluation.cores import every_core
 from hydroml.evaluation.simulate import LEAD_DAYS
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.climate_attributes import (
@@ -31,6 +30,7 @@ from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.storms import add_storm_statistics
 from hydroml.sensitivity.study import Study
 from hydroml.sensitivity.training_range import TrainingRange
+from hydroml.training.cores import every_core
 
 ROWS_CPU = 128
 ROWS_GPU = 8192
@@ -184,8 +184,8 @@ def respond(
             _describe_forcing(result, group.start + i, climate, training_range)
         on_progress(len(wanted) * len(basins))
 
-    with every_core(device) as run:
-        run(compute, groups)
+    with every_core(device) as cores:
+        cores.run(compute, groups)
     told = {f"{n}_of_forcing": ("basin", v) for n, v in baseline_climate(forcing).items()}
     return _dataset(result, basins).assign_coords(told)
 

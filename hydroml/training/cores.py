@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from hydroml.training.device import flushed_denormals
+
 MapTasks = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 """Like ``list(map(function, tasks))``."""
 
@@ -56,8 +58,12 @@ def every_core(device: torch.device) -> Iterator[Cores]:
     [1, 2]
     """
     count = torch.get_num_threads()
-    if device.type != "cpu" or count == 1:
+    if device.type != "cpu":
         yield ONE_CORE
+        return
+    if count == 1:
+        with flushed_denormals():  # as on several cores, to the same numbers
+            yield ONE_CORE
         return
     with ThreadPoolExecutor(count, initializer=_one_thread) as pool:
         try:

@@ -1,6 +1,7 @@
 """Where to compute, and in which precision."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -55,19 +56,26 @@ def _own_gpu() -> torch.device:
     return torch.device("cuda", int(local))
 
 
+_flushing = threading.local()
+
+
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Take numbers below 1e-38 for zero within the block, as GPUs do.
+    """Take numbers below 1e-38 for zero within the block, as GPUs do; blocks may nest.
 
     Behind a warm-up the gradient dies away through days without a target; as denormal numbers
     its last traces make a training step on a CPU up to twice as slow. Threads that torch starts
     within the block do the same; those that it started before do not.
     """
+    depth = getattr(_flushing, "depth", 0)  # torch does not tell whether it flushes
+    _flushing.depth = depth + 1
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        _flushing.depth = depth
+        if not depth:
+            torch.set_flush_denormal(False)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

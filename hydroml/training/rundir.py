@@ -24,6 +24,8 @@ from hydroml.models import build_model
 from hydroml.training.checkpoint import load_weights
 from hydroml.version import __version__
 
+# as safe as SafeLoader, and ten times as fast where PyYAML was built with it
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PACKAGES = ("numpy", "pandas", "torch", "xarray", "zarr", "safetensors")
 
 
@@ -198,11 +200,6 @@ class RunDirectory:
         load_weights(models, self.last_weights())
         return [model.to(device).eval() for model in models]
 
-    def load_model(self, device: torch.device) -> torch.nn.Module:
-        """Build the model of a run of one seed."""
-        (model,) = self.load_models(device)
-        return model
-
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read the rows of ``metrics.csv``, one an epoch and member; none before the first."""
         file = self.path / "metrics.csv"
@@ -229,8 +226,8 @@ class RunDirectory:
 
     def _yaml(self) -> dict[str, Any]:
         try:
-            tree = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-            return dict(tree)
+            text = (self.path / "config.yaml").read_text(encoding="utf-8")
+            return dict(yaml.load(text, Loader=_LOADER))
         except (yaml.YAMLError, TypeError, ValueError) as error:
             raise RunError(
                 f"{self.path / 'config.yaml'} cannot be read ({error}).", "Copy the run again."

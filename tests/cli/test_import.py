@@ -19,6 +19,9 @@ def test_a_run_is_imported_evaluated_and_reported(command, tiny_store, tmp_path)
     code, out, err = command("evaluate", runs / "ours", "--mode", "windowed", "--device", "cpu")
     assert code == 0, err
     assert "2 basins" in out
+    code, _, err = command("train", "--resume", runs / "ours")
+    assert code == 1
+    assert "was imported" in err
     code, out, err = command("report", runs / "ours")
     assert code == 0, err
     assert (runs / "ours" / "report.html").is_file()

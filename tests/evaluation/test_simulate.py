@@ -103,7 +103,7 @@ def test_the_attributes_the_run_reads_are_beside_its_discharge(evaluated):
 def test_the_continuous_pass_is_the_models_own(evaluated, tiny_run):
     # in plain torch: a year of lead, standardise, one forward pass, back to mm d-1, clip at 0
     run = RunDirectory(tiny_run)
-    scaler, model = run.scaler(), run.load_model(CPU)
+    scaler, (model,) = run.scaler(), run.load_models(CPU)
     dataset = tiny_dataset().sel(time=slice("2000-10-01", "2003-09-30"))
     names = [dataset[n].values for n in scaler.dynamic]
     x_d = (np.stack(names, axis=2) - scaler.dynamic_mean) / scaler.dynamic_std

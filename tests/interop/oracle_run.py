@@ -2,6 +2,8 @@
 
 ``train FOLDER MODEL...`` trains tiny runs on the CAMELS-US files in FOLDER and evaluates their
 test period; writes FOLDER/MODEL.nc (qsim by basin and date) and prints the runs' folders as JSON.
+``step FOLDER MODEL...`` prints, for the first batch of training in float64, by how much loss and
+gradients differ from those of hydroml with the same weights.
 ``score FILE`` prints the package's metrics of each basin of a NetCDF with qobs and qsim.
 """
 
@@ -10,9 +12,13 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+
+if TYPE_CHECKING:
+    from neuralhydrology.utils.config import Config
 
 SETTINGS = {
     "train_start_date": "01/10/2003",
@@ -54,12 +60,8 @@ def train(folder: str, *models: str) -> None:
 def _train(folder: str, model: str) -> str:
     from neuralhydrology.evaluation import get_tester
     from neuralhydrology.training.train import start_training
-    from neuralhydrology.utils.config import Config
 
-    root = Path(folder)
-    files = {f"{p}_basin_file": str(root / "basins.txt") for p in ("train", "validation", "test")}
-    own = {"experiment_name": model, "model": model, "run_dir": root / "theirs"}
-    config = Config(SETTINGS | files | own | {"data_dir": str(root / "data")})
+    root, config = Path(folder), _config(folder, model)
     with contextlib.redirect_stdout(sys.stderr):
         start_training(config)
         tester = get_tester(config, config.run_dir, period="test", init_model=True)
@@ -69,6 +71,63 @@ def _train(folder: str, model: str) -> str:
     found = xr.concat(series, xr.Variable("basin", list(results)))
     found.rename("qsim").to_netcdf(root / f"{model}.nc")
     return str(config.run_dir)
+
+
+def _config(folder: str, model: str, **changes: object) -> "Config":
+    from neuralhydrology.utils.config import Config
+
+    root = Path(folder)
+    files = {f"{p}_basin_file": str(root / "basins.txt") for p in ("train", "validation", "test")}
+    own = {"experiment_name": f"{model}{len(changes)}", "model": model, "run_dir": root / "theirs"}
+    return Config(SETTINGS | files | own | {"data_dir": str(root / "data")} | changes)
+
+
+def step(folder: str, *models: str) -> None:
+    """Print a JSON of model to the differences of loss and gradients."""
+    print(json.dumps({model: _step(folder, model) for model in models}))
+
+
+def _step(folder: str, model: str) -> dict[str, float]:
+    import torch
+    from neuralhydrology.training.basetrainer import BaseTrainer
+
+    from hydroml.interop.neuralhydrology import read_neuralhydrology
+    from hydroml.models import build_model
+    from hydroml.models.losses import BASIN_WEIGHTS, weighted_squared_error
+
+    config = _config(folder, model, output_dropout=0.0)
+    with contextlib.redirect_stdout(sys.stderr):
+        trainer = BaseTrainer(config)
+        trainer.initialize_training()
+    trainer.model.double()
+    batch = next(iter(trainer.loader))
+    batch["x_d"] = {name: x.double() for name, x in batch["x_d"].items()}
+    batch |= {name: batch[name].double() for name in ("x_s", "y", "per_basin_target_stds")}
+    loss, _ = trainer.loss_obj(trainer.model(batch), batch)
+    loss.backward()
+    gradients = {n: p.grad for n, p in trainer.model.named_parameters()}
+    torch.save(trainer.model.state_dict(), config.run_dir / "model_epoch001.pt")
+    torch.save(gradients, config.run_dir / "model_epoch002.pt")
+    start = read_neuralhydrology(config.run_dir, epoch=1)
+    theirs = read_neuralhydrology(config.run_dir, epoch=2).weights  # gates in hydroml's order
+    if model == "cudalstm":
+        theirs["bias"] = theirs["bias"] / 2  # of two biases whose gradients are the same
+
+    x_d = torch.cat([batch["x_d"][name] for name in start.config.data.dynamic], dim=2)
+    y = batch["y"][:, -1, :]
+    weight = BASIN_WEIGHTS["nse_star"](batch["per_basin_target_stds"].numpy().ravel(), 1.0)
+    sizes = len(start.config.data.dynamic), len(start.config.data.static)
+    ours = build_model(start.config.model.name, *sizes, hidden=SETTINGS["hidden_size"], dropout=0.0)
+    ours.double()
+    ours.load_state_dict(start.weights)
+    y_hat, _ = ours(x_d, batch["x_s"], last=1)
+    own = weighted_squared_error(y_hat, y, torch.from_numpy(weight))
+    own.backward()
+    found = {"loss": abs(own.item() / loss.item() - 1)}
+    for name, parameter in ours.named_parameters():
+        difference = (parameter.grad - theirs[name]).abs().max()
+        found[name] = float(difference / theirs[name].abs().max())
+    return found
 
 
 def score(file: str) -> None:
@@ -91,4 +150,4 @@ def score(file: str) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # the package's own affair
-    {"train": train, "score": score}[sys.argv[1]](*sys.argv[2:])
+    {"train": train, "step": step, "score": score}[sys.argv[1]](*sys.argv[2:])

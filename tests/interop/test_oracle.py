@@ -90,6 +90,12 @@ def test_oracle_simulations_equal_neuralhydrologys(files, trained, tmp_path, mod
     np.testing.assert_allclose(ours.values, np.maximum(reference.values, 0), rtol=0, atol=1e-4)
 
 
+def test_oracle_loss_and_gradients_of_a_batch_equal_neuralhydrologys(files):
+    for differences in json.loads(neuralhydrology("step", files, "cudalstm", "ealstm")).values():
+        assert len(differences) >= 6
+        assert max(differences.values()) < 1e-12
+
+
 @pytest.mark.realdata
 def test_oracle_metrics_equal_neuralhydrologys_on_real_flows(real_data, tmp_path):
     source = open_caravan(real_data / "caravan")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hydroml.errors import ConfigError, DeviceError
-from hydroml.training.device import autocast, choose_device
+from hydroml.training.device import autocast, choose_device, flushed_denormals
 
 
 def test_auto_takes_the_best_there_is(monkeypatch):
@@ -44,3 +44,12 @@ def test_precision_of_products_within_the_block():
         assert (a @ a).dtype == torch.bfloat16
     with autocast(torch.device("cpu"), "fp32"):
         assert (a @ a).dtype == torch.float32
+
+
+def test_flushing_denormals_nests():
+    tiny = torch.tensor([1e-20])
+    with flushed_denormals():
+        with flushed_denormals():
+            assert float(tiny * tiny) == 0
+        assert float(tiny * tiny) == 0  # the inner block has not ended the outer one
+    assert float(tiny * tiny) > 0

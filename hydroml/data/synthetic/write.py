@@ -72,7 +72,7 @@ def write_synthetic(
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
         naming_full_disk(target),
-        TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch,
+        TemporaryDirectory(".unfinished", f".{target.name}.", target.parent) as scratch,
     ):
         waiting = _Waiting(Path(scratch), basins)
         for _, block in chain(first, blocks):
