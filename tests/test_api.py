@@ -147,8 +147,9 @@ def test_a_plan_leaves_what_it_plans_as_it_was(tiny_store):
     # the same first epoch, planned or not: model and random state are untouched
     planned, _, _ = api.plan(tiny_config(), tiny_store, "all", False)
     _, fresh = api.prepare_run(tiny_config(), tiny_store, "all", False)
-    for mine, theirs in zip(planned.model.parameters(), fresh.model.parameters(), strict=True):
-        assert (mine == theirs).all()
+    (mine,), (theirs,) = planned.models, fresh.models
+    for own, other in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert (own == other).all()
 
 
 def test_a_validation_period_without_discharge_scores_nothing(tmp_path):

@@ -7,17 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.conftest import TINY
+
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "skill.py"
 
 
 def test_curve_has_every_epoch_and_ends_at_the_scores_of_the_run(
     tiny_store, tmp_path, monkeypatch, capsys
 ):
-    settings = (
-        "data.train=1999-10-01..2001-09-30", "data.test=2001-10-01..2003-09-30",
-        "model.hidden=4", "epochs=3",
-    )  # fmt: skip
-    words = [w for s in settings for w in ("--set", s)]
+    words = [w for s in (*TINY, "epochs=3") for w in ("--set", s)]
     monkeypatch.setattr(
         sys, "argv",
         ["skill.py", str(tiny_store), "--model", "lstm", "--runs", str(tmp_path), *words,

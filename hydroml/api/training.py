@@ -16,8 +16,8 @@ from hydroml.atomic import sweep_leftovers
 from hydroml.config import TrainConfig, load_config
 from hydroml.data.series import load_series, usable_inputs, with_attributes
 from hydroml.data.splits import Period, select_basins
-from hydroml.data.store import open_store, write_store
-from hydroml.data.synthetic import STEPS, generate
+from hydroml.data.store import open_store
+from hydroml.data.synthetic import write_synthetic
 from hydroml.errors import ConfigError, DeviceError, RunError, StoreError
 from hydroml.evaluation.metrics import score
 from hydroml.evaluation.simulate import LEAD_DAYS, validation_score
@@ -187,7 +187,7 @@ def create_run(
     if name is not None:
         require_free(Path(runs), name)
     path = Path(store) if store is not None else default_store()
-    dataset, assembly = prepare_run(config, path, basins, allow_missing)
+    dataset, assembly = prepare_run(config, path, basins, allow_missing, processes)
     label = basins if isinstance(basins, str) and basins.isalnum() else None
     facts = RunFacts(
         store=str(path.resolve()),
@@ -232,7 +232,7 @@ def reopen_run(run: PathLike, processes: Processes = ALONE) -> PreparedRun:
             f"The store {facts.store} has changed since the run {opened.path} began.",
             "Bring the old store back, or train anew.",
         )
-    assembly = assemble(config, dataset, scaler.basins, choose_device(config.device))
+    assembly = assemble(config, dataset, scaler.basins, choose_device(config.device), processes)
     if processes.first:
         sweep_leftovers(opened.path)  # of a process that was killed while it wrote
         opened.log("resumed")
@@ -241,9 +241,8 @@ def reopen_run(run: PathLike, processes: Processes = ALONE) -> PreparedRun:
 
 def synthesise(store: PathLike, *, basins: int = 531, years: int = 20, seed: int = 0) -> Path:
     """Write a synthetic store; see `hydroml.data.synthetic`."""
-    with progress_bar("Drawing basins", STEPS, "steps") as advance:
-        dataset = generate(basins=basins, years=years, seed=seed, on_progress=advance)
-    return write_store(dataset, store)
+    with progress_bar("Drawing basins", basins, "basins") as advance:
+        return write_synthetic(store, basins, years, seed, on_progress=advance)
 
 
 def plan(
@@ -272,7 +271,11 @@ def plan(
 
 
 def prepare_run(
-    config: TrainConfig, path: Path, basins: str | Sequence[str], allow_missing: bool
+    config: TrainConfig,
+    path: Path,
+    basins: str | Sequence[str],
+    allow_missing: bool,
+    processes: Processes = ALONE,
 ) -> tuple[xr.Dataset, Assembly]:
     """Open the store, check periods and basins, load and scale."""
     device = choose_device(config.device)
@@ -285,7 +288,7 @@ def prepare_run(
         dates = getattr(config.data, name)
         if dates is not None:
             _require_period(Period(*dates), dataset, name)
-    return dataset, assemble(config, dataset, chosen, device)
+    return dataset, assemble(config, dataset, chosen, device, processes)
 
 
 def _require_period(period: Period, dataset: xr.Dataset, name: str) -> None:

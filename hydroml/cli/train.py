@@ -192,8 +192,7 @@ def _dry_run(config: "TrainConfig", data: Path | None, basins: str, allow_missin
         "optimizer steps": f"{cost.steps:,}",
         "parameters": f"{cost.parameters:,}",
         "members": f"{len(config.seed)}",
-        "device": f"{assembly.samples.device}",
-        "series on the device": f"{cost.resident_bytes / mib:.0f} MiB",
+        "device": assembly.samples.inventory.place,
         "a batch with its activations": f"about {cost.batch_bytes / mib:.0f} MiB",
         "training time": f"about {as_clock(cost.seconds)} (h:mm:ss or m:ss)",
     }.items():

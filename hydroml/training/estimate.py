@@ -35,8 +35,6 @@ class Estimate:
         Optimizer steps in all, of each member.
     parameters : int
         Trainable numbers of all members.
-    resident_bytes : int
-        Standardised series of all basins, wherever they lie.
     batch_bytes : int
         A gathered batch of each member with the hidden states and gates that backward needs,
         estimated.
@@ -49,7 +47,6 @@ class Estimate:
     samples: int
     steps: int
     parameters: int
-    resident_bytes: int
     batch_bytes: int
     seconds: float
 
@@ -79,7 +76,6 @@ def estimate_cost(assembly: Assembly) -> Estimate:
         samples=in_pool * pools,  # pools are of about one size
         steps=steps,
         parameters=sum(p.numel() for model in assembly.models for p in model.parameters()),
-        resident_bytes=samples.inventory.size,
         batch_bytes=4 * min(size, in_pool) * floats * len(assembly.models),
         seconds=seconds * steps,
     )

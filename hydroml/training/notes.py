@@ -18,9 +18,10 @@ def headline(config: TrainConfig, scaler: Scaler, samples: Samples) -> str:
     str
         Model, number of basins, inputs, period, and where the series lie.
     """
-    period = Period(*config.data.train)
+    period, seeds = Period(*config.data.train), len(config.seed)
+    members = f", {seeds} members," if seeds > 1 else ""
     return (
-        f"{config.model.name} on {len(scaler.basins)} basins, {len(scaler.dynamic)} inputs, "
+        f"{config.model.name}{members} on {len(scaler.basins)} basins, {len(scaler.dynamic)} inputs, "
         f"{len(scaler.static)} attributes, {period}, {samples.inventory.place}"
     )
 

@@ -8,8 +8,8 @@ import yaml
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError
 from hydroml.training import estimate
-from hydroml.training.fit import take_step
 from hydroml.training.rundir import RunDirectory
+from hydroml.training.step import take_step
 from tests.conftest import TINY
 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
@@ -68,34 +68,33 @@ def test_the_time_is_estimated_from_full_batches(tiny_store, monkeypatch):
 
     sizes = []
 
-    def timed(state, batch, *arguments, **options):
-        sizes.append(len(batch.y))
-        return take_step(state, batch, *arguments, **options)
+    def timed(tasks, *arguments, **options):
+        sizes.extend(len(task.batch.y) for task in tasks)
+        return take_step(tasks, *arguments, **options)
 
     monkeypatch.setattr(estimate, "take_step", timed)
     api.plan(tiny_config("optimizer.batch_size=50"), tiny_store, "all", False)
-    assert sizes == [50]
+    assert set(sizes) == {50}
 
 
-def test_several_seeds_train_several_runs(command, tiny_store, tmp_path):
+def test_several_seeds_train_as_members_of_one_run(command, tiny_store, tmp_path):
     options = ["--data", tiny_store, "--runs", tmp_path, "--epochs", "1"]
     code, out, err = command(*QUICK, *options, "--name", "e", "--seed", 5, "--seed", 6, "--seed", 5)
     assert code == 0, err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["e_seed5", "e_seed6"]
-    for seed in (5, 6):
-        run = RunDirectory.open(tmp_path / f"e_seed{seed}")
-        assert run.config().seed == seed
-        assert f"Next: hydroml evaluate {run.path}" in out
-        assert run.last_weights().name == "epoch001.safetensors"
+    assert [p.name for p in tmp_path.iterdir()] == ["e"]
+    run = RunDirectory.open(tmp_path / "e")
+    assert run.config().seed == (5, 6)
+    assert f"Next: hydroml evaluate {run.path}" in out
+    assert run.last_weights().name == "epoch001.safetensors"
 
 
-def test_a_taken_name_is_noticed_before_the_first_of_several_runs(command, tiny_store, tmp_path):
-    (tmp_path / "e_seed6").mkdir()
+def test_a_taken_name_is_noticed_before_anything_is_trained(command, tiny_store, tmp_path):
+    (tmp_path / "e").mkdir()
     options = ["--data", tiny_store, "--runs", tmp_path, "--name", "e", "--seed", 5, "--seed", 6]
     code, _, err = command(*QUICK, *options)
     assert code == 1
-    assert "e_seed6 exists already" in err
-    assert [p.name for p in tmp_path.iterdir()] == ["e_seed6"]
+    assert "e exists already" in err
+    assert list((tmp_path / "e").iterdir()) == []
 
 
 def test_options_reach_the_run(command, tiny_store, tmp_path):
