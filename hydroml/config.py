@@ -334,7 +334,8 @@ def _explain(error: ValidationError) -> ConfigError:
         if hint.startswith("Did"):  # the nearest by spelling need not be the one that is meant
             hint = f"{hint} Known: {', '.join(options)}."
         return ConfigError(f"{key} = {value!r} is not a choice.", hint)
-    return ConfigError(f"{key} = {value!r}: {first['msg']}.", f"Change {key}.")
+    why = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{key} = {value!r}: {why}.", f"Change {key}.")
 
 
 def _keys_beside(location: Sequence[str]) -> list[str]:

@@ -36,7 +36,7 @@ def test_file_then_settings_then_overrides(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 3\nmodel: {hidden: 32}\nseed: 5\n")
     c = load_config("quick", file, ["model.hidden=16", "seed=6"], {"seed": 7})
-    assert (c.epochs, c.model.hidden, c.seed) == (3, 16, 7)
+    assert (c.epochs, c.model.hidden, c.seed) == (3, 16, (7,))
     assert c.model.forget_bias == 3.0  # the preset's: merged, not replaced
 
 

@@ -81,7 +81,7 @@ def train(
     overrides = {"model.name": model, "epochs": epochs, "device": device}
     given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
     if seeds:
-        given["seed"] = tuple(dict.fromkeys(seeds))
+        given["seed"] = seeds[0] if len(seeds) == 1 else tuple(dict.fromkeys(seeds))
     config = _config(preset, file, settings, given)
     if name is not None:
         _require_free(runs, name)

@@ -18,10 +18,11 @@ def headline(config: TrainConfig, scaler: Scaler, samples: Samples) -> str:
     str
         Model, number of basins, inputs, period, and where the series lie.
     """
-    period, seeds = Period(*config.data.train), len(config.seed)
-    members = f", {seeds} members," if seeds > 1 else ""
+    period, model = Period(*config.data.train), config.model.name
+    if len(config.seed) > 1:
+        model = f"{model}, {len(config.seed)} members,"
     return (
-        f"{config.model.name}{members} on {len(scaler.basins)} basins, {len(scaler.dynamic)} inputs, "
+        f"{model} on {len(scaler.basins)} basins, {len(scaler.dynamic)} inputs, "
         f"{len(scaler.static)} attributes, {period}, {samples.inventory.place}"
     )
 

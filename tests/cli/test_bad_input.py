@@ -14,6 +14,7 @@ import torch
 from hydroml import atomic
 from hydroml.data import scaling
 from hydroml.data.store import write_store
+from hydroml.evaluation.parts import PARTS
 from hydroml.training import checkpoint
 from hydroml.training.rundir import RunDirectory
 from tests.cli.test_train_command import QUICK
@@ -282,14 +283,23 @@ def test_evaluation_with_weights_cut_short(refused, run):
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_evaluation_on_a_full_disk_keeps_the_one_before(refused, command, run, monkeypatch):
+def test_evaluation_on_a_full_disk_keeps_the_one_before(command, run, monkeypatch):
     assert command("evaluate", run, "--device", "cpu")[0] == 0
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*")}
 
     def full(self, *arguments, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
-    assert "The disk is full" in refused("evaluate", run, "--device", "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr("pandas.DataFrame.to_csv", full)
+        code, _, err = command("evaluate", run, "--device", "cpu")
+    assert code == 1
+    assert "The disk is full" in err
+    # what was simulated is kept, hidden, for when there is room again
+    hidden = {p for p in run.rglob("*") if PARTS in str(p.relative_to(run))}
+    assert {p: p.stat().st_mtime_ns for p in set(run.rglob("*")) - hidden} == before
+    assert command("evaluate", run, "--device", "cpu")[0] == 0
+    assert not any(PARTS in p.name for p in run.rglob("*"))
 
 
 def test_a_wrong_option_is_a_usage_error_with_the_nearest(command):

@@ -34,7 +34,7 @@ def test_a_dry_run_counts_right_and_writes_nothing(command, tiny_store, tmp_path
     assert int(said(out, "optimizer steps")) == 5 * -(-samples // 8)
     # EA-LSTM: static gate 8 x 2 + 8; three gates of 3 inputs, 8 recurrent, 1 bias; head 8 + 1
     assert int(said(out, "parameters")) == (8 * 2 + 8) + 3 * 8 * (3 + 8 + 1) + 9
-    assert said(out, "device") == "cpu"
+    assert said(out, "device") == "cpu, 0.1 MB of series in host memory"
     assert re.match(r"about \d+:\d\d", said(out, "training time"))
     config = yaml.safe_load(out[: out.index("\nbasins  ")])
     assert config["epochs"] == 5
