@@ -147,11 +147,16 @@ class StepSchedule(Section):
 
 
 class CosineSchedule(Section):
-    """Linear rise over the first `rise` of the steps, then half a cosine down to zero."""
+    """Linear rise over the first `rise` of the steps, then half a cosine down to a floor.
+
+    ``floor`` is a share of the peak. Above zero the weights keep moving to the end, and their
+    moving average takes the mean of many good ones.
+    """
 
     kind: Literal["cosine"] = "cosine"
     peak: float = Field(default=3e-3, gt=0)
     rise: float = Field(default=0.05, ge=0, lt=1)
+    floor: float = Field(default=0.0, ge=0, le=1)
 
 
 class OptimizerConfig(Section):

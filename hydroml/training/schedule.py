@@ -24,6 +24,8 @@ def learning_rate(schedule: StepSchedule | CosineSchedule, progress: float, epoc
     (0.001, 0.0005)
     >>> learning_rate(CosineSchedule(peak=1.0, rise=0.1), 0.5, 10)  # halfway up
     0.5
+    >>> learning_rate(CosineSchedule(peak=1.0, rise=0.0, floor=0.5), 5, 10)  # halfway down
+    0.75
     """
     if isinstance(schedule, StepSchedule):
         begun = [e for e in schedule.rates if e <= int(progress) + 1]
@@ -32,4 +34,5 @@ def learning_rate(schedule: StepSchedule | CosineSchedule, progress: float, epoc
     if share < schedule.rise:
         return schedule.peak * share / schedule.rise
     fall = (share - schedule.rise) / (1 - schedule.rise)
-    return schedule.peak * 0.5 * (1 + math.cos(math.pi * fall))
+    lowest = schedule.floor * schedule.peak
+    return lowest + (schedule.peak - lowest) * 0.5 * (1 + math.cos(math.pi * fall))
