@@ -35,6 +35,14 @@ def data() -> None:
     help="daymet, maurer, maurer_extended or nldas (CAMELS-US); give it several times for "
     "several products side by side. Default: daymet where it is there, else the one there is.",
 )
+@click.option(
+    "--shift-forcing",
+    "shift",
+    type=int,
+    default=0,
+    metavar="DAYS",
+    help="Date the forcing so many days later; -1, a day earlier, suits Daymet (docs/traps.md).",
+)
 @click.option("--discharge", help="Name of the discharge [mm d-1] in own data. Default: qobs.")
 @click.option(
     "--basins", default="all", show_default=True, help="all, a number (531, 671), ids, or a file."
@@ -51,6 +59,7 @@ def prepare(
     out: Path,
     dataset: str | None,
     forcing: tuple[str, ...],
+    shift: int,
     discharge: str | None,
     basins: str,
     allow_missing: bool,
@@ -70,16 +79,20 @@ def prepare(
         camels_attributes_v2.0.zip --out data/store.zarr
     hydroml data prepare ~/camels --forcing daymet --forcing nldas --out data/two.zarr
     hydroml data prepare ~/Caravan --out data/caravan.zarr
+    hydroml data prepare ~/camels --forcing daymet --shift-forcing -1 --out data/earlier.zarr
     hydroml data prepare ~/Caravan --out data/caravan.zarr --scheduler tcp://10.0.0.1:8786
     """
     import xarray as xr
 
     from hydroml.data.catalogue import open_source
     from hydroml.data.prepare import prepare_store
+    from hydroml.data.shifted import ShiftedSource
     from hydroml.data.splits import select_basins
     from hydroml.progress import progress_bar
 
     opened = open_source(source, dataset, forcing=forcing, discharge=discharge)
+    if shift:
+        opened = ShiftedSource(opened, shift)
     _say_found(opened, detected=dataset is None)
     there = xr.Dataset(coords={"basin": opened.gauges()}, attrs={"synthetic": opened.synthetic})
     chosen = select_basins(basins, there, allow_missing=allow_missing)

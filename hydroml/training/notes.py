@@ -18,7 +18,7 @@ def headline(config: TrainConfig, scaler: Scaler, samples: Samples) -> str:
     str
         Model, number of basins, inputs, period, and where the series lie.
     """
-    period, model = Period(*config.data.train), config.model.name
+    period, model = Period(*config.data.train), str(config.model.name)
     if len(config.seed) > 1:
         model = f"{model}, {len(config.seed)} members,"
     return (

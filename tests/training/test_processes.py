@@ -55,7 +55,8 @@ def assert_same(run: Path, whole: Path) -> None:
         torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=2e-5)
 
 
-def test_two_processes_train_what_one_trains(tiny_store, tmp_path, seeds="[5, 6]"):
+def test_two_processes_train_what_one_trains(tiny_store, tmp_path):
+    seeds = "[5, 6]"
     whole = api.train(
         tiny_store, config=tiny_config(*SETTINGS, f"seed={seeds}"), name="one", runs=tmp_path
     )
