@@ -1,5 +1,6 @@
 """One entry to the LSTM recurrence: the fastest exact formulation for the device at hand."""
 
+import threading
 from functools import cache
 
 import torch
@@ -11,6 +12,10 @@ from hydroml.models.hoisted import hoisted_lstm
 HOISTED_FROM_HIDDEN = 128
 """Size of the state from which the hoisted recurrence beats the fused kernel for an ordinary
 LSTM on a CPU; for the static gate it does at any size (`benchmarks/recurrence.py`)."""
+HOISTED_IN_A_CROWD = 8192
+"""Size of the state times samples from which it does so for the static gate, too, where several
+threads run models at once (`benchmarks/cores.py`)."""
+_thread = threading.local()
 
 
 def run_lstm(
@@ -46,7 +51,7 @@ def run_lstm(
     """
     # gradients of inputs alone: the hoisted way back leaves those of the weights out
     small = w_hh.shape[-1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
-    if x_d.ndim == 3 and (fused_is_faster(x_d) or small):
+    if x_d.ndim == 3 and (fused_is_faster(x_d, w_hh.shape[-1]) or small):
         # where 16 bits only cost time, autocast ends here
         with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and has_tiles()):
             h, state = fused_lstm(join(x_d, x_s), w_ih, w_hh, bias, state)
@@ -86,15 +91,26 @@ def run_static_gate_lstm(
     return _hoisted(x, _ofg(weight), _ofg(offset), static_gate.mT.contiguous(), state, last)
 
 
-def fused_is_faster(x: Tensor) -> bool:
-    """Tell whether torch's own kernel is the one to use.
+def join_crowd() -> None:
+    """Say that this thread is one of several of Python that run models at the same time.
+
+    Python runs one thread at a time: the many small calls of the hoisted recurrence would keep
+    the others waiting, where one call of torch's kernel does not.
+    """
+    _thread.crowded = True
+
+
+def fused_is_faster(x: Tensor, hidden: int) -> bool:
+    """Tell whether torch's own kernel is the one to use for inputs (..., B, T, F).
 
     It is off the CPU, and where no gradient is wanted: what the hoisted recurrence saves, it
-    saves on the way back, and one call of the kernel keeps several threads of Python busy at
-    once. In 16-bit autocast it is on processors with tiles for 16-bit products; on others those
-    are slower than 32-bit ones, and the recurrence stays with 32 bits.
+    saves on the way back. It is for small models in a crowd of threads (`join_crowd`). In 16-bit
+    autocast it is on processors with tiles for 16-bit products; on others those are slower than
+    32-bit ones, and the recurrence stays with 32 bits.
     """
     if x.device.type != "cpu" or not torch.is_grad_enabled():
+        return True
+    if getattr(_thread, "crowded", False) and hidden * x.shape[-3] < HOISTED_IN_A_CROWD:
         return True
     return torch.is_autocast_enabled("cpu") and has_tiles()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from hydroml.models.recurrence import join_crowd
 from hydroml.training.device import flushed_denormals
 
 MapTasks = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
@@ -74,5 +75,6 @@ def every_core(device: torch.device) -> Iterator[Cores]:
 
 
 def _one_thread() -> None:
+    join_crowd()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

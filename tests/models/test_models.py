@@ -24,7 +24,7 @@ def randomised(model: nn.Module) -> nn.Module:
 def formulation(request, monkeypatch):
     """Each exact path in turn, whatever the device would choose."""
     for module in ("hydroml.models.recurrence", "hydroml.models.ealstm"):
-        monkeypatch.setattr(f"{module}.fused_is_faster", lambda x: request.param == "fused")
+        monkeypatch.setattr(f"{module}.fused_is_faster", lambda *_: request.param == "fused")
     monkeypatch.setattr("hydroml.models.recurrence.HOISTED_FROM_HIDDEN", 0)
     return request.param
 
