@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from hydroml.data.roles import role_of
 from hydroml.data.scaling import Scaler
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError, nearest
@@ -18,13 +19,11 @@ from hydroml.evaluation.predict import predict_continuous, predict_windowed
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
-from hydroml.units import variable
 from hydroml.version import __version__
 
 LEAD_DAYS = 365
 """Days a continuous pass starts before the period, where the store has them."""
 
-PRECIPITATION = "lwe_precipitation_rate"
 GAUGE_ID = {"long_name": "gauge id", "cf_role": "timeseries_id"}
 KEPT_ATTRIBUTES = ("gauge_lat", "gauge_lon", "gauge_name")
 
@@ -161,11 +160,8 @@ def require_simulated(
 
 def precipitation_of(dataset: xr.Dataset, inputs: Sequence[str]) -> xr.DataArray | None:
     """First of the inputs that is precipitation, or None."""
-    for name in inputs:
-        known = variable(name)
-        if known is not None and known.standard_name == PRECIPITATION:
-            return dataset[name]
-    return None
+    rain = next((n for n in inputs if role_of(n, dataset) == "precipitation"), None)
+    return None if rain is None else dataset[rain]
 
 
 def validation_score(

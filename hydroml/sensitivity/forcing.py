@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hydroml.data.roles import Role, roles_of
 from hydroml.data.series import Series
-from hydroml.sensitivity.roles import Role, roles_of
 from hydroml.sensitivity.water_years import calendar_months
 
 Array = NDArray[np.float32]

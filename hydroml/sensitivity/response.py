@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hydroml.data.roles import roles_of
 from hydroml.data.series import load_series
 from hydroml.errors import ConfigError
 from hydroml.evaluation.simulate import LEAD_DAYS
@@ -25,7 +26,6 @@ from hydroml.sensitivity.extremes import (
 from hydroml.sensitivity.forcing import Array, Forcing
 from hydroml.sensitivity.members import Member, columns_of, inputs_of
 from hydroml.sensitivity.perturb import perturb, require_applicable
-from hydroml.sensitivity.roles import roles_of
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.storms import add_storm_statistics
 from hydroml.sensitivity.study import Study

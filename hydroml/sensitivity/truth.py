@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from hydroml.data.roles import roles_of
 from hydroml.data.synthetic import require_truth, simulate_truth
 from hydroml.errors import ConfigError
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.extremes import extreme_statistics, monthly_means, thresholds
 from hydroml.sensitivity.forcing import Array, Forcing
 from hydroml.sensitivity.perturb import perturb
-from hydroml.sensitivity.roles import roles_of
 from hydroml.sensitivity.statistics import STATISTICS
 from hydroml.sensitivity.storms import add_storm_statistics
 from hydroml.sensitivity.study import Study

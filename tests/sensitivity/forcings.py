@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from hydroml.data.roles import roles_of
 from hydroml.sensitivity.forcing import Forcing
-from hydroml.sensitivity.roles import roles_of
 
 NAMES = ("prcp", "srad", "tmax", "tmin", "vp")
 

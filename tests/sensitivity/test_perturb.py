@@ -6,10 +6,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hydroml.data.roles import role_of
 from hydroml.errors import ConfigError
 from hydroml.sensitivity.perturb import perturb, require_applicable
 from hydroml.sensitivity.physics import Physics
-from hydroml.sensitivity.roles import role_of
 from hydroml.sensitivity.scenarios import Add, Change, Intensify, Multiply, Scenario
 from tests.sensitivity.forcings import column, forcing
 
