@@ -104,7 +104,7 @@ class EALSTM(nn.Module):
         state : tuple of Tensor
             Hidden and cell state after the last step, (B, H) each.
         """
-        if fused_is_faster(x_d, self.w_hh.shape[-1]):
+        if fused_is_faster(x_d, self.w_hh):
             h, state = run_lstm(x_d, x_s, *self.lstm_weights(), state, last)
         else:
             gate = self.static_gate(x_s)

@@ -51,7 +51,7 @@ def run_lstm(
     """
     # gradients of inputs alone: the hoisted way back leaves those of the weights out
     small = w_hh.shape[-1] < HOISTED_FROM_HIDDEN and w_hh.requires_grad
-    if x_d.ndim == 3 and (fused_is_faster(x_d, w_hh.shape[-1]) or small):
+    if x_d.ndim == 3 and (fused_is_faster(x_d, w_hh) or small):
         # where 16 bits only cost time, autocast ends here
         with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and has_tiles()):
             h, state = fused_lstm(join(x_d, x_s), w_ih, w_hh, bias, state)
@@ -100,17 +100,20 @@ def join_crowd() -> None:
     _thread.crowded = True
 
 
-def fused_is_faster(x: Tensor, hidden: int) -> bool:
+def fused_is_faster(x: Tensor, w_hh: Tensor) -> bool:
     """Tell whether torch's own kernel is the one to use for inputs (..., B, T, F).
 
     It is off the CPU, and where no gradient is wanted: what the hoisted recurrence saves, it
-    saves on the way back. It is for small models in a crowd of threads (`join_crowd`). In 16-bit
+    saves on the way back. It is where small models are trained in a crowd of threads
+    (`join_crowd`), not where gradients of inputs alone are wanted: of the weights' gradients the
+    hoisted way back is free, and its numbers do not depend on the number of threads. In 16-bit
     autocast it is on processors with tiles for 16-bit products; on others those are slower than
     32-bit ones, and the recurrence stays with 32 bits.
     """
     if x.device.type != "cpu" or not torch.is_grad_enabled():
         return True
-    if getattr(_thread, "crowded", False) and hidden * x.shape[-3] < HOISTED_IN_A_CROWD:
+    crowded = getattr(_thread, "crowded", False) and w_hh.requires_grad
+    if crowded and w_hh.shape[-1] * x.shape[-3] < HOISTED_IN_A_CROWD:
         return True
     return torch.is_autocast_enabled("cpu") and has_tiles()
 

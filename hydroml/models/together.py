@@ -56,7 +56,7 @@ def forward_together(
     torch.Size([3, 8, 10])
     """
     _ensure_alike(models, x_d)
-    if fused_is_faster(x_d, models[0].get_parameter("w_hh").shape[-1]):
+    if fused_is_faster(x_d, models[0].get_parameter("w_hh")):
         return _side_by_side(models, x_d, x_s, last, masks)
     stacked = {
         name: torch.stack([model.get_parameter(name) for model in models])
