@@ -87,7 +87,8 @@ def _client(scheduler: str) -> Iterator[Any]:
     try:
         # not the default client: dask's own work here, on lazy arrays, stays here
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AssertionError) as error:
+        # an assertion: on a busy machine distributed's own thread may not start in its ten seconds
         raise ConfigError(f"No Dask scheduler answers at {scheduler} ({error}).", _START) from None
     with client:
         yield client

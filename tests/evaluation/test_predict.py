@@ -75,7 +75,7 @@ def test_progress_counts_every_basin_once(monkeypatch):
     monkeypatch.setattr(predict, "BATCH_ON_CPU", (2, 32))
     told: list[int] = []
     predict_continuous(model, x_d, x_s, CPU, on_progress=told.append)
-    assert told == [2, 2, 1]
+    assert sorted(told) == [1, 2, 2]  # threads end in any order
     monkeypatch.setattr(predict, "WINDOWS_ON_CPU", 3)  # of 8 windows a basin
     for some in (model, AnyModel(model)):
         told.clear()
