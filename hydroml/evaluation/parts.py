@@ -15,6 +15,7 @@ from hydroml.cluster import over_workers
 from hydroml.data.store import open_store
 from hydroml.errors import StoreError
 from hydroml.progress import Advance, silent
+from hydroml.training.rundir import RunDirectory
 
 BASINS_PER_PART = 128
 """Basins that a worker has in memory at once, and that are lost at most where work is
@@ -151,6 +152,14 @@ def store_of_worker(store: Path, fingerprint: str) -> xr.Dataset:
             "Start workers on machines that share the file system with the store.",
         )
     return dataset
+
+
+def places_of(
+    runs: Sequence[RunDirectory], dataset: xr.Dataset, store: Path
+) -> tuple[list[Path], Path, str]:
+    """Tell workers where runs and store are, and by its fingerprint what store it has to be."""
+    fingerprint = str(dataset.attrs.get("fingerprint", ""))
+    return [run.path.resolve() for run in runs], store.resolve(), fingerprint
 
 
 def parts_folder(folder: Path, mark: str) -> Path:

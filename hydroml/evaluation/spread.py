@@ -13,6 +13,7 @@ from hydroml.evaluation.parts import (
     Parts,
     compute_on_cluster,
     computed_here,
+    places_of,
     store_of_worker,
 )
 from hydroml.evaluation.simulate import (
@@ -78,8 +79,7 @@ def simulate_in_parts(
     members = sum(len(run.member_names()) for run in runs)
     on_progress(members * (len(request.basins) - parts.count_missing()))
     if scheduler is not None:
-        paths, place = [run.path.resolve() for run in runs], store.resolve()
-        fingerprint = str(dataset.attrs.get("fingerprint", ""))
+        paths, place, fingerprint = places_of(runs, dataset, store)
         compute_on_cluster(
             parts,
             scheduler,

@@ -8,7 +8,13 @@ from pathlib import Path
 import torch
 import xarray as xr
 
-from hydroml.evaluation.parts import Parts, compute_on_cluster, computed_here, store_of_worker
+from hydroml.evaluation.parts import (
+    Parts,
+    compute_on_cluster,
+    computed_here,
+    places_of,
+    store_of_worker,
+)
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.gradients import GradientRequest, gradients_of_some, require_gradients
 from hydroml.sensitivity.members import open_members
@@ -66,7 +72,7 @@ def respond_in_parts(
     parts, each = Parts(study.basins, folder, BASINS_PER_PART), len(study.scenarios)
     on_progress(each * (len(study.basins) - parts.count_missing()))
     if scheduler is not None:
-        paths, *place = _places(runs, dataset, store)
+        paths, *place = places_of(runs, dataset, store)
         asked = replace(study, basins=())
         compute_on_cluster(
             parts,
@@ -115,7 +121,7 @@ def gradients_in_parts(
     members = sum(len(run.member_names()) for run in runs)
     on_progress(members * (len(request.basins) - parts.count_missing()))
     if scheduler is not None:
-        paths, *place = _places(runs, dataset, store)
+        paths, *place = places_of(runs, dataset, store)
         some_request = replace(request, basins=request.basins[:1])
         compute_on_cluster(
             parts,
@@ -157,7 +163,7 @@ def truth_in_parts(
     parts, each = Parts(study.basins, folder, size), len(study.scenarios)
     on_progress(each * (len(study.basins) - parts.count_missing()))
     if scheduler is not None:
-        _, *place = _places([], dataset, store)
+        _, *place = places_of([], dataset, store)
         asked = replace(study, basins=())
         compute_on_cluster(
             parts,
@@ -170,14 +176,6 @@ def truth_in_parts(
         )
     compute = partial(true_response_of_some, dataset, study, on_progress=on_progress)
     return xr.concat(list(computed_here(parts, compute)), dim="basin")
-
-
-def _places(
-    runs: Sequence[RunDirectory], dataset: xr.Dataset, store: Path
-) -> tuple[list[Path], Path, str]:
-    """Where workers find runs and store, and what store it has to be."""
-    fingerprint = str(dataset.attrs.get("fingerprint", ""))
-    return [run.path.resolve() for run in runs], store.resolve(), fingerprint
 
 
 def _respond(
