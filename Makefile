@@ -32,7 +32,7 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0
 
 coverage: $(READY)
 	$(BIN)/python -m coverage run -m pytest

@@ -1,9 +1,10 @@
 """Work spread over a Dask cluster: the workers of a running scheduler, which see the same files."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -84,14 +85,31 @@ def _client(scheduler: str) -> Iterator[Any]:
         raise ConfigError(
             "--scheduler needs the package 'distributed'.", "pip install distributed"
         ) from None
-    try:
-        # not the default client: dask's own work here, on lazy arrays, stays here
-        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, AssertionError) as error:
-        # an assertion: on a busy machine distributed's own thread may not start in its ten seconds
-        raise ConfigError(f"No Dask scheduler answers at {scheduler} ({error}).", _START) from None
-    with client:
+    _require_scheduler(scheduler)
+    # not the default client: dask's own work here, on lazy arrays, stays here
+    with Client(scheduler, timeout=PATIENCE, set_as_default=False) as client:
         yield client
+
+
+def _require_scheduler(scheduler: str) -> None:
+    """Find out whether a scheduler answers, before there is a client.
+
+    A client that could not be made closes itself when it is collected as garbage, and where that
+    happens inside the making of the next one, both wait for one lock for ever.
+    """
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def call() -> None:
+        arguments = Security().get_connection_args("client")
+        await (await connect(scheduler, timeout=PATIENCE, **arguments)).close()
+
+    try:
+        # in a thread of its own: in a notebook this one already has a running loop
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, call()).result()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"No Dask scheduler answers at {scheduler} ({error}).", _START) from None
 
 
 def _require_able(client: Any, scheduler: str, files: Sequence[str]) -> None:

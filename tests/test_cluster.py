@@ -1,5 +1,7 @@
 """Work over a Dask cluster: every task once, whatever happens to workers; lacks are named."""
 
+import asyncio
+import gc
 import os
 import signal
 from operator import mul
@@ -91,6 +93,26 @@ def test_no_scheduler_at_the_address(address: str, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match=f"No Dask scheduler answers at {address}") as caught:
         list(over_workers(address, mul, [(1, 2)]))
     assert "dask scheduler" in caught.value.remedy
+
+
+def test_many_vain_attempts_leave_nothing_that_hinders_the_next(cluster: Any) -> None:
+    """Clients that could not be made used to wait for one another for ever (a lock, twice)."""
+    before = gc.get_threshold()
+    gc.set_threshold(10)  # at every turn, as it may befall at any
+    try:
+        for _ in range(5):
+            with pytest.raises(ConfigError):
+                list(over_workers("nonsense", mul, [(1, 2)]))
+        assert list(over_workers(cluster.scheduler_address, mul, [(1, 2)])) == [(0, 2)]
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_works_where_an_event_loop_runs_as_in_a_notebook(cluster: Any) -> None:
+    async def cell() -> list[tuple[int, int]]:
+        return list(over_workers(cluster.scheduler_address, mul, [(1, 2)]))
+
+    assert asyncio.run(cell()) == [(0, 2)]
 
 
 def test_a_scheduler_without_workers_is_not_waited_for_for_ever(
