@@ -11,13 +11,19 @@ from typing import Any
 from hydroml.version import __version__
 
 __all__ = [
-    "__version__", "analyse_sensitivity", "evaluate", "import_run", "load_config", "open_store",
-    "resume", "train", "write_report",
+    "__version__", "adapt", "analyse_sensitivity", "classify_states", "evaluate", "explain",
+    "find_donors", "find_flood_weeks", "import_run", "load_config", "open_store", "resume",
+    "train", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
+    "adapt": "hydroml.api",
     "analyse_sensitivity": "hydroml.api",
+    "classify_states": "hydroml.api",
     "evaluate": "hydroml.api",
+    "explain": "hydroml.api",
+    "find_donors": "hydroml.api",
+    "find_flood_weeks": "hydroml.api",
     "import_run": "hydroml.api",
     "load_config": "hydroml.config",
     "open_store": "hydroml.data.store",

@@ -7,6 +7,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -72,3 +74,36 @@ def test_streaming_compares_two_processes_on_a_store_it_draws(tmp_path):
     assert "in host memory" in whole
     assert "streamed from the store in 2 pools" in streamed
     assert all(float(value) > 0 for value in ratio.split()[1:])
+
+
+def test_limits_split_the_error_of_an_ensemble(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    limits = importlib.import_module("limits")
+    observed = np.array([[1.0, 2.0, 3.0, 2.0]])
+    # all members are 1 too high; two of them differ by +-.5, which their mean does not have
+    members = (observed + 1)[..., None] + np.array([0.5, -0.5])
+    common, own = limits.split_error(observed, members)
+    # member: 4 days x (1.5^2 or .5^2), in the mean 5; mean of both: 4; V = (5 - 4) / (1 - 1/2)
+    np.testing.assert_allclose((common, own), [[3.0], [2.0]])
+    assert limits.nse(observed, observed + 1)[0] == pytest.approx(1 - 4 / 2)
+    np.testing.assert_array_equal(limits.averaged(observed, 3), [[2.0]])
+    rain = np.array([[0.0, 0, 0, 9, 0, 0, 0, 0, 0, 0]])
+    flow = np.array([[1.0, 1, 1, 2, 2, 2, 2, 2, 2, 2]])
+    assert limits.response_to_rain(flow, rain)[0] == pytest.approx(1)
+
+
+def test_beside_published_compares_the_same_basins(tmp_path):
+    gauges = [f"0{i}" for i in range(1, 7)]
+    published = {"gauge_id": gauges, "pub2019_global_lstm_static_nse": [0.8] * 5 + [np.nan]}
+    for other in ("pub_lstm", "benchmark_sacsma_ensemble", "benchmark_nwm_retrospective"):
+        published[f"pub2019_{other}_nse"] = [0.5, 0.6, 0.7, 0.6, 0.5, 0.6]
+    pd.DataFrame(published).to_csv(tmp_path / "p.csv", index=False)
+    own = pd.DataFrame({"gauge_id": gauges[1:], "NSE": [0.7, 0.9, 0.6, -0.1, 0.7]})
+    own.to_csv(tmp_path / "m.csv", index=False)
+    lines = run(
+        "beside_published.py", str(tmp_path / "p.csv"), f"ours={tmp_path / 'm.csv'}",
+        "--out", str(tmp_path / "f.png"),
+    )  # fmt: skip
+    assert "| ours | 0.650 | 0.525 | 1 | 1 | " in "\n".join(lines)
+    assert lines[-1].startswith("4 basins.")
+    assert (tmp_path / "f.png").stat().st_size > 10_000

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -56,10 +56,18 @@ class PreparedRun:
 
         Raises
         ------
+        RunError
+            Another process is training this run.
         hydroml.training.fit.Interrupted
             Ctrl-C; all is saved.
         """
+        with self.run.held() if self.processes.first else nullcontext():
+            return self._fit()
+
+    def _fit(self) -> Path:
         config, first = self.assembly.config, self.processes.first
+        if first:
+            sweep_leftovers(self.run.path)  # of a process that was killed while it wrote
         try:
             with TrainingDisplay(config.epochs) if first else Silence() as listener:
                 fit(
@@ -234,7 +242,6 @@ def reopen_run(run: PathLike, processes: Processes = ALONE) -> PreparedRun:
         )
     assembly = assemble(config, dataset, scaler.basins, choose_device(config.device), processes)
     if processes.first:
-        sweep_leftovers(opened.path)  # of a process that was killed while it wrote
         opened.log("resumed")
     return PreparedRun(opened, dataset, assembly, processes)
 

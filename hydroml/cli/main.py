@@ -4,15 +4,21 @@ import sys
 
 import click
 
+from hydroml.cli.adapt import adapt
 from hydroml.cli.data import data
 from hydroml.cli.demo import demo
 from hydroml.cli.doctor import doctor
+from hydroml.cli.donors import donors
 from hydroml.cli.evaluate import evaluate
+from hydroml.cli.explain import explain
 from hydroml.cli.import_run import import_run
 from hydroml.cli.models import models
 from hydroml.cli.report import report
 from hydroml.cli.sensitivity import sensitivity
+from hydroml.cli.states import states
+from hydroml.cli.toolkit import toolkit
 from hydroml.cli.train import train
+from hydroml.cli.weeks import weeks
 from hydroml.errors import HydromlError
 from hydroml.version import __version__
 
@@ -32,7 +38,11 @@ def hydroml() -> None:
     """
 
 
-for command in (data, train, evaluate, sensitivity, report, import_run, demo, models, doctor):
+COMMANDS = (
+    data, train, evaluate, sensitivity, explain, states, weeks, donors, adapt, report, import_run,
+    demo, models, toolkit, doctor,
+)  # fmt: skip
+for command in COMMANDS:
     hydroml.add_command(command)
 
 

@@ -6,7 +6,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 import yaml
+from filelock import FileLock, Timeout
 
 from hydroml.atomic import atomic_path, naming_full_disk
 from hydroml.config import TrainConfig, dump_config, parse_config
@@ -125,6 +127,26 @@ class RunDirectory:
             there = "is no run directory (no config.yaml in it)" if found.exists() else "is missing"
             raise RunError(f"{found} {there}.", "Give a folder that 'hydroml train' made.")
         return cls(found)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training this run at the same time.
+
+        The system frees the run when the process ends, however it ends.
+
+        Raises
+        ------
+        RunError
+            Another process is training it.
+        """
+        try:
+            with FileLock(self.path / ".training", blocking=False):
+                yield
+        except Timeout:
+            raise RunError(
+                f"Another process is training {self.path}.",
+                "Wait for it, or stop it; then give the same command again.",
+            ) from None
 
     @property
     def state_file(self) -> Path:

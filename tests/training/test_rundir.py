@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
+from hydroml import api
 from hydroml.data.scaling import Scaler
 from hydroml.errors import ConfigError, RunError
 from hydroml.training import rundir
@@ -142,3 +143,15 @@ def test_a_run_without_weights_names_the_line_that_makes_them(copied):
     with pytest.raises(RunError, match="has no weights yet") as caught:
         copied.load_models(torch.device("cpu"))
     assert f"hydroml train --resume {copied.path}" in caught.value.remedy
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(copied):
+    other = RunDirectory.open(copied.path)
+    with copied.held():
+        with pytest.raises(RunError, match=r"Another process is training .*tiny") as caught:
+            other.held().__enter__()
+        assert "stop it" in caught.value.remedy
+        with pytest.raises(RunError, match="Another process"):
+            api.resume(copied.path)
+    with other.held():
+        pass

@@ -1,0 +1,1 @@
+"""Why a trained model said what it said: days, inputs and states behind a flow."""

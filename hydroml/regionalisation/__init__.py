@@ -1,0 +1,1 @@
+"""Basins the model has not seen: donors in attribute space, and adaptation from few years."""

@@ -1,0 +1,1 @@
+"""Which inputs made this output, and what hidden states stand for."""

@@ -1,0 +1,1 @@
+"""Small reproductions, one a file: ``run(seed=0, advance=silent) -> Demo``."""
