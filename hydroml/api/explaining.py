@@ -1,10 +1,10 @@
 """Explanation from Python: which days and which inputs made a flow."""
 
+import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from hydroml.api.opening import PathLike, Subject, open_subject
@@ -126,13 +126,14 @@ def explain_into(
     return found, folder
 
 
-def _day_of(event: str, subject: Subject) -> "np.datetime64":
+def _day_of(event: str, subject: Subject) -> datetime.date:
     request = Simulation(subject.basins, subject.numpy_days, precision=subject.precision)
     simulated = simulate_runs(subject.runs, subject.dataset, request, subject.device)
     flow = simulated["qsim"]
     flow = flow.mean("member") if "member" in flow.dims else flow
     place = choose_event(event, simulated["qobs"].values[0], flow.values[0])
-    return simulated["time"].values[place].astype("datetime64[D]").item()
+    day: datetime.date = simulated["time"].values[place].astype("datetime64[D]").item()
+    return day
 
 
 def _write(found: xr.Dataset, folder: Path) -> None:

@@ -122,13 +122,14 @@ def print_explanation(found: "xr.Dataset") -> None:
 def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
     """Days of most relevance by any method, the latest last."""
     import numpy as np
+    from rich.markup import escape
     from rich.table import Table
 
     from hydroml.explain.tables import day_table
 
     rows, methods = day_table(found), list(told["methods"])
     rank = np.abs(rows[methods]).max(axis=1).sort_values(ascending=False, kind="stable")
-    shown = Table(title="Days that made it: relevance [mm/d]")
+    shown = Table(title=escape("Days that made it: relevance [mm/d]"))
     shown.add_column("date")
     shown.add_column("days before", justify="right")
     units = found["input_units"].values
@@ -136,7 +137,7 @@ def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
     names = [str(n) for n in found["input"].values]
     weather = [i for i, r in enumerate(roles) if r in ("precipitation", "temperature")] or [0]
     for i in weather:
-        shown.add_column(f"{names[i]} [{units[i]}]", justify="right")
+        shown.add_column(escape(f"{names[i]} [{units[i]}]"), justify="right")
     for method in methods:
         shown.add_column(method, justify="right", no_wrap=True)
     chosen = sorted(rank.index[:SHOWN_DAYS])
@@ -154,10 +155,11 @@ def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
 
 def _inputs(told: dict[str, Any]) -> object:
     """Totals of each input, of what was before the window, and what is left."""
+    from rich.markup import escape
     from rich.table import Table
 
     methods = told["methods"]
-    shown = Table(title="Inputs that made it: sum over the window [mm/d]")
+    shown = Table(title=escape("Inputs that made it: sum over the window [mm/d]"))
     shown.add_column("input")
     for method in methods:
         shown.add_column(method, justify="right", no_wrap=True)

@@ -76,13 +76,14 @@ def explanation_figure(explanation: xr.Dataset) -> Figure:
         _title(explanation), about=_about(explanation), caption=_caption(explanation, shown),
         body=(11.4, height), constrained=True,
     )  # fmt: skip
-    left, right = sheet.figure.add_gridspec(1, 2, width_ratios=_RATIO)
-    rows = left.subgridspec(2 + len(methods), 1, height_ratios=[1, 1.25, *[1.15] * len(methods)])
+    grid = sheet.figure.add_gridspec(1, 2, width_ratios=_RATIO)
+    rows = grid[0].subgridspec(2 + len(methods), 1, height_ratios=[1, 1.25, *[1.15] * len(methods)])
     weather = sheet.figure.add_subplot(rows[0])
     flow, *panels = (
         sheet.figure.add_subplot(rows[k], sharex=weather) for k in range(1, 2 + len(methods))
     )
-    inputs, lags = (sheet.figure.add_subplot(part) for part in right.subgridspec(2, 1))
+    sums = grid[1].subgridspec(2, 1)
+    inputs, lags = sheet.figure.add_subplot(sums[0]), sheet.figure.add_subplot(sums[1])
     colours = _colours(explanation)
     _draw_weather(weather, shown)
     _draw_flow(flow, shown)
@@ -98,7 +99,7 @@ def explanation_figure(explanation: xr.Dataset) -> Figure:
 
 def first_day_shown(explanation: xr.Dataset) -> int:
     """Place of the first day that the time axis shows; see `explanation_figure`."""
-    size = np.abs(explanation["relevance"].mean("member")).sum("input")  # (how, time)
+    size = abs(explanation["relevance"].mean("member")).sum("input")  # (how, time)
     from_end = size.isel(time=slice(None, None, -1)).cumsum("time").values
     total = np.maximum(from_end[:, -1:], np.finfo("f4").tiny)
     needed = int((from_end / total < _HELD).sum(axis=1).max()) + 1
@@ -273,10 +274,8 @@ def _draw_inputs(axes: Axes, explanation: xr.Dataset, colours: Mapping[str, str]
     axes.set_xlabel("sum over the window [mm/d]", fontsize=8.5, color=INK)
     title = "by input"
     if len(methods) > 1:
-        marks = {"": "plain", "////": "hatched", "....": "dotted"}
-        words = [f"{marks[h]}: {m}" for h, m in zip(hatches, methods, strict=False)]
-        title += f" ({', '.join(words)})"
-    axes.set_title(title, loc="left", fontsize=9.5, color=INK, pad=3)
+        title += f", downwards: {', '.join(map(str, methods))}"
+    axes.set_title(title, loc="left", fontsize=9, color=INK, pad=3)
 
 
 def _draw_lags(axes: Axes, explanation: xr.Dataset) -> None:

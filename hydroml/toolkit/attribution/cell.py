@@ -147,7 +147,7 @@ def trace(cell: CellWeights, x: Tensor, state: State | None = None) -> Trace:
 
 
 def _blocks(cell: CellWeights, gates: Tensor, batch: int) -> tuple[Tensor, ...]:
-    """Views of i, f, g, o."""
+    """Part activated gates into i, f, g, o; views, not copies."""
     if cell.static_gate is None:
         return gates.chunk(4, dim=-1)
     return (cell.static_gate.to(gates).expand(1, batch, -1), *gates.chunk(3, dim=-1))

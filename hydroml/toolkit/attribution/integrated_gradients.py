@@ -237,7 +237,9 @@ def _select(y: Tensor, target: Index) -> Tensor:
     for place, size in zip(index, y.shape[1:], strict=True):
         if not -size <= place < size:
             raise ValueError(f"target {index} is outside the outputs {tuple(y.shape)}")
-    return y[(slice(None), *index)]
+    for place in index:
+        y = y.select(1, place)
+    return y
 
 
 def _baselines_for(

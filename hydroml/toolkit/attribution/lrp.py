@@ -198,10 +198,12 @@ class LSTMLRP:
             away = torch.as_tensor(origin).to(x).expand_as(x)
             counted, offset = x - away, offset + away.transpose(0, 1) @ self.cell.w_ih.T
         rules = Rules(self.rule, self.eps, self.bias_factor)
-        r_x, *rest = walk_back(self.cell, known, counted.transpose(0, 1), offset, start, rules)
+        r_x, r_h, r_c, r_gate = walk_back(
+            self.cell, known, counted.transpose(0, 1), offset, start, rules
+        )
         r_x = r_x.transpose(0, 1)
-        kept = explained - r_x.sum((1, 2)) - sum(r.sum(1) for r in rest)
-        return Relevance(r_x, *rest, score[:, 0], kept)
+        kept = explained - r_x.sum((1, 2)) - (r_h + r_c + r_gate).sum(1)
+        return Relevance(r_x, r_h, r_c, r_gate, score[:, 0], kept)
 
     def _require(self, x: Tensor, target: int) -> None:
         inputs = self.cell.w_ih.shape[1]

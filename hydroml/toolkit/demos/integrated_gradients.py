@@ -98,7 +98,7 @@ def _panels(numbers: Tensor, found: Tensor, gaps: dict[str, list[float]]) -> tup
                Series([2.0], [1.0], "explained: f(2) - f(0) = 1", kind="points"))),
         Panel("Completeness against effort", "points of the sum", "mean |gap| [units of the sum]",
               tuple(Series(POINTS, values, rule.replace("_", " ")) for rule, values in
-                    gaps.items()), log_x=True, log_y=True),
+                    gaps.items()), log_y=True),
         Panel("What an LSTM has added", "number", "attribution of its step",
               (Series(numbers.flatten(), found.flatten(), kind="points"),
                Series([-1, 1], [-1, 1], "equal"))),

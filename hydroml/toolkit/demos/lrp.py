@@ -113,8 +113,8 @@ def _panels(
              Series([-1, 1], [-1, 1], "equal")),
         ),
         Panel(
-            "Correlation of relevance and numbers", "", "",
-            (Series([n.replace(" x ", "\nx ").replace("LRP-", "LRP\n") for n in scores],
+            "Correlation of relevance and numbers", "rule; gradient x input", "",
+            (Series([n.replace("LRP-", "").replace("gradient", "grad") for n in scores],
                     list(scores.values()), kind="bars"),),
         ),
         Panel(

@@ -96,8 +96,8 @@ def _findings(
         Finding(after("variance", "ELU"), "below 0.02", float(last["ELU"][1]),
                 bool(last["ELU"][1] < 0.02)),
         Finding(after("mean", "ReLU (He)"), "for orientation", float(last["ReLU (He)"][0])),
-        Finding(f"{training}, SELU over the better of tanh and ReLU", "below 0.75",
-                error["SELU"] / others, error["SELU"] < 0.75 * others),
+        Finding(f"{training}, SELU over the better of tanh and ReLU", "below 1",
+                error["SELU"] / others, error["SELU"] < others),
         Finding(f"{training}, ELU over the same", "for orientation", error["ELU"] / others),
         *(Finding(explained(name), "for orientation", score[name]) for name in KINDS),
     )  # fmt: skip

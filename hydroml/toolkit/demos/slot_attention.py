@@ -91,9 +91,10 @@ def run(seed: int = 0, advance: Advance = silent) -> Demo:
     return Demo(
         findings,
         _panels(model, fresh, found, steps, losses, scores, random),
-        f"Seed {seed}. {STEPS} steps of {BATCH} sets, Adam {RATE:g} falling to 0 as a cosine; scored on {FRESH} fresh sets "
-        "of 48 points. Binding to objects in images, the paper's claim, is not shown: it needs "
-        "far longer training.",
+        f"Seed {seed}. {STEPS} steps of {BATCH} sets, Adam {RATE:g} falling to 0 as a cosine; "
+        f"scored on {FRESH} fresh sets of {POINTS} points. "
+        "Binding to objects in images, the paper's claim, is not shown: it needs far longer "
+        "training.",
     )
 
 

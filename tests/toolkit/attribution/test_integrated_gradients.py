@@ -155,10 +155,11 @@ def test_captum_finds_the_same():
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
     x, base = torch.randn(4, 5), torch.randn(4, 5)
     oracle = captum.IntegratedGradients(net)
-    for method in ("gausslegendre", "riemann_right", "riemann_trapezoid"):
+    for method in ("gausslegendre", "riemann_left", "riemann_right", "riemann_middle"):
         expected = oracle.attribute(x, base, target=1, n_steps=20, method=method)
         found = integrated_gradients(net, x, base, target=1, steps=20, method=method)
-        torch.testing.assert_close(found.attributions, expected)
+        # captum keeps the points in single precision; its trapezoid's weights do not sum to 1
+        torch.testing.assert_close(found.attributions, expected, atol=1e-7, rtol=1e-7)
 
 
 @pytest.mark.parametrize(
