@@ -31,6 +31,14 @@ def test_recurrence_times_every_formulation_of_two_models():
     assert all(0 <= share < 100 for share in shares)
 
 
+@pytest.mark.parametrize(
+    ("script", "rows"),
+    [("hopfield.py", "Hopfield"), ("deeprc.py", "kept"), ("attribution.py", "ealstm")],
+)
+def test_benchmarks_of_the_toolkit_run_at_toy_size(script, rows):
+    assert any(rows in line for line in run(script, "--toy"))
+
+
 def test_recurrence_counts_the_operations_of_its_products(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     recurrence = importlib.import_module("recurrence")

@@ -183,4 +183,5 @@ def _usual_weeks(bags: WeekBags, training: WeekBags) -> Weeks:
 
 def _peak_week(table: pd.DataFrame) -> Weeks:
     october = pd.to_datetime(table["water_year"].astype(str)) - pd.DateOffset(months=3)
-    return (table["peak_date"] - october).dt.days.to_numpy(np.int64) // DAYS
+    week: Weeks = (table["peak_date"] - october).dt.days.to_numpy(np.int64) // DAYS
+    return week

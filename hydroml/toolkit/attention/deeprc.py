@@ -66,8 +66,9 @@ CARD = Card(
     outputs="(B, T); weights of a bag's instances (N_b,)",
     hydrology="which weeks of a year made its flood (hydroml weeks uses its small sister, mil); "
     "cells of a catchment",
-    claim="With a motif in 1 % of a bag's sequences attention separates the bags, mean and maximum "
-    "pooling do not; the motif can be read from the weights. Paper: real repertoires; not here",
+    claim="With a motif in 1 % of a bag's sequences attention separates the bags, mean pooling "
+    "does not, maximum pooling in some seeds only; the motif can be read from the weights. The "
+    "paper's real repertoires are not here",
     choices=(
         "Input features are divided by their standard deviation in a sequence of usual length, a "
         "constant, not by that of the batch: a sequence's embedding depends on nothing else.",
