@@ -183,5 +183,4 @@ def _usual_weeks(bags: WeekBags, training: WeekBags) -> Weeks:
 
 def _peak_week(table: pd.DataFrame) -> Weeks:
     october = pd.to_datetime(table["water_year"].astype(str)) - pd.DateOffset(months=3)
-    week: Weeks = (table["peak_date"] - october).dt.days.to_numpy(np.int64) // DAYS
-    return week
+    return np.asarray((table["peak_date"] - october).dt.days, np.int64) // DAYS

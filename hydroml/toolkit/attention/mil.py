@@ -32,10 +32,10 @@ CARD = Card(
     outputs="logits (B,) and attention (B, K), or (B, heads, K) of several heads",
     hydrology="which weeks made the annual flood: hydroml weeks; cells of a precipitation or snow "
     "grid",
-    claim="On synthetic slides attention and the maximum are better than the mean and than a "
-    "network on the shrunken slide, and attention points at the tiles. Not shown: that attention "
-    "is better than the maximum, which does best here. The paper's slides are not public: sizes "
-    "and textures are our design",
+    claim="On synthetic slides: attention as good as the maximum, both better than the mean, all "
+    "better than a network on the shrunken slide; attention points at the tiles. Not shown: that "
+    "attention is better than the maximum. The paper's slides are not public: sizes and textures "
+    "are our design",
     choices=(
         "The paper's network sizes were not available: the encoder is an argument, and "
         "`tile_encoder` follows Ilse et al. (2018).",
