@@ -130,14 +130,14 @@ def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
     rows, methods = day_table(found), list(told["methods"])
     rank = np.abs(rows[methods]).max(axis=1).sort_values(ascending=False, kind="stable")
     shown = Table(title=escape("Days that made it: relevance [mm/d]"))
-    shown.add_column("date")
-    shown.add_column("days before", justify="right")
+    shown.add_column("date", no_wrap=True)
+    shown.add_column("days\nago", justify="right")
     units = found["input_units"].values
     roles = found["input_role"].values
     names = [str(n) for n in found["input"].values]
     weather = [i for i, r in enumerate(roles) if r in ("precipitation", "temperature")] or [0]
     for i in weather:
-        shown.add_column(escape(f"{names[i]} [{units[i]}]"), justify="right")
+        shown.add_column(escape(f"{names[i]}\n{units[i]}"), justify="right")
     for method in methods:
         shown.add_column(method, justify="right", no_wrap=True)
     chosen = sorted(rank.index[:SHOWN_DAYS])
@@ -147,7 +147,7 @@ def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
         shown.add_row(str(date), f"{row['days_before']:.0f}", *values, *shares)
     rest = rows.loc[rows.index.difference(chosen), methods].sum()
     shown.add_row(
-        f"the other {len(rows) - len(chosen)} days", "", *[""] * len(weather),
+        "other days", str(len(rows) - len(chosen)), *[""] * len(weather),
         *(_with_sd(rest[m], 0.0, {**told, "members": 1}) for m in methods),
     )  # fmt: skip
     return shown
