@@ -4,7 +4,7 @@ python benchmarks/agreement.py RUN... [--basins FILE] [--period test] [--days 36
                                [--baseline dry-season] [--csv FILE]
 
 The highest and the lowest flow of each basin, both observed and simulated, are explained; see
-hydroml/explain/agreement.py. Prints medians over events.
+hydroml/explanation/agreement.py. Prints medians over events.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import pandas as pd
 from hydroml.api import named_period
 from hydroml.data.splits import select_basins
 from hydroml.data.store import open_store
-from hydroml.explain.agreement import agreement, relevance_of_events, summarise_agreement
-from hydroml.explain.baseline import BASELINES
+from hydroml.explanation.agreement import agreement, relevance_of_events, summarise_agreement
+from hydroml.explanation.baseline import BASELINES
 from hydroml.training.rundir import RunDirectory
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import torch
 
-from hydroml.explain.cells import cell_of
+from hydroml.explanation.cells import cell_of
 from hydroml.models import build_model
 from hydroml.toolkit.attribution.integrated_gradients import integrated_gradients
 from hydroml.toolkit.attribution.lrp import LSTMLRP

@@ -33,7 +33,7 @@ def test_recurrence_times_every_formulation_of_two_models():
 
 @pytest.mark.parametrize(
     ("script", "rows"),
-    [("hopfield.py", "Hopfield"), ("deeprc.py", "kept"), ("attribution.py", "ealstm")],
+    [("hopfield.py", "x torch"), ("deeprc.py", "kept"), ("attribution.py", "ealstm")],
 )
 def test_benchmarks_of_the_toolkit_run_at_toy_size(script, rows):
     assert any(rows in line for line in run(script, "--toy"))

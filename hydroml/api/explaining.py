@@ -12,10 +12,10 @@ from hydroml.atomic import atomic_path
 from hydroml.data.splits import Period
 from hydroml.errors import ConfigError
 from hydroml.evaluation.simulate import Simulation, simulate_runs
-from hydroml.explain.event import EVENTS, choose_event
-from hydroml.explain.explanation import explain_flow, require_methods
-from hydroml.explain.tables import day_table, summarise
-from hydroml.explain.window import Question
+from hydroml.explanation.event import EVENTS, choose_event
+from hydroml.explanation.flow import explain_flow, require_methods
+from hydroml.explanation.tables import day_table, summarise
+from hydroml.explanation.window import Question
 from hydroml.progress import progress_bar
 from hydroml.report.explanation import draw_explanation
 
@@ -48,7 +48,7 @@ def explain(
         The day, for example ``1996-01-19``.
     event : str, optional
         ``peak`` or ``low`` instead of a date: the highest or lowest flow of `period` that was
-        both observed and simulated, see `hydroml.explain.event.EVENTS`.
+        both observed and simulated, see `hydroml.explanation.event.EVENTS`.
     methods : sequence of str
         ``ig`` (integrated gradients), ``lrp`` (relevance propagation), ``occlusion``.
     days : int
@@ -67,7 +67,7 @@ def explain(
     Returns
     -------
     xarray.Dataset
-        As `hydroml.explain.explanation.explain_flow` describes.
+        As `hydroml.explanation.flow.explain_flow` describes.
 
     Raises
     ------

@@ -12,9 +12,9 @@ from hydroml.api.opening import PathLike, named_period, open_subject
 from hydroml.atomic import atomic_path
 from hydroml.evaluation.ensemble import provenance
 from hydroml.evaluation.evaluate import require_replaceable
-from hydroml.explain.labels import LABELS
-from hydroml.explain.states import StatesRequest, classify, count_sources
-from hydroml.explain.states_table import basin_table, states_table, summary
+from hydroml.explanation.labels import LABELS
+from hydroml.explanation.states import StatesRequest, classify, count_sources
+from hydroml.explanation.states_table import basin_table, states_table, summary
 from hydroml.progress import progress_bar
 from hydroml.report.states import draw_states
 from hydroml.training.assemble import as_days
@@ -54,7 +54,7 @@ def classify_states(
     Returns
     -------
     pandas.DataFrame
-        A row for each label and network; see `hydroml.explain.states_table.states_table`.
+        A row for each label and network; see `hydroml.explanation.states_table.states_table`.
 
     Raises
     ------

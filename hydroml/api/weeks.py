@@ -17,10 +17,10 @@ from hydroml.data.splits import Period, select_basins
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError
 from hydroml.evaluation.evaluate import require_replaceable
-from hydroml.explain.week_bags import WEEKS
-from hydroml.explain.week_models import POOLINGS, WeekSettings
-from hydroml.explain.week_scores import METHODS
-from hydroml.explain.weeks import WeekStudy, load_bags, study_weeks
+from hydroml.explanation.week_bags import WEEKS
+from hydroml.explanation.week_models import POOLINGS, WeekSettings
+from hydroml.explanation.week_scores import METHODS
+from hydroml.explanation.weeks import WeekStudy, load_bags, study_weeks
 from hydroml.progress import progress_bar
 from hydroml.report.style import mark_synthetic, save
 from hydroml.report.weeks import flood_weeks

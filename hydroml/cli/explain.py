@@ -93,7 +93,7 @@ def print_explanation(found: "xr.Dataset") -> None:
     """Print flows, the days and the inputs that made the flow, and what is left unexplained."""
     from rich.console import Console
 
-    from hydroml.explain.tables import summarise
+    from hydroml.explanation.tables import summarise
 
     told = summarise(found)
     synthetic = "SYNTHETIC DATA: " if told["synthetic"] == "true" else ""
@@ -125,7 +125,7 @@ def _days(found: "xr.Dataset", told: dict[str, Any]) -> object:
     from rich.markup import escape
     from rich.table import Table
 
-    from hydroml.explain.tables import day_table
+    from hydroml.explanation.tables import day_table
 
     rows, methods = day_table(found), list(told["methods"])
     rank = np.abs(rows[methods]).max(axis=1).sort_values(ascending=False, kind="stable")

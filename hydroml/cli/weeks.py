@@ -90,7 +90,7 @@ def weeks(
     hydroml weeks --data data/store.zarr --basins 01022500,01031500 --members 1 --out weeks_two
     """
     from hydroml import api
-    from hydroml.explain.week_models import WeekSettings
+    from hydroml.explanation.week_models import WeekSettings
 
     hits = api.find_flood_weeks(
         data,
@@ -113,7 +113,7 @@ def print_hits(hits: "pd.DataFrame", folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hydroml.explain.week_scores import GROUPS, METHODS
+    from hydroml.explanation.week_scores import GROUPS, METHODS
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     mark = "SYNTHETIC DATA: " if summary["synthetic"] else ""

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from hydroml.explain.week_bags import DAYS, WEEKS
-from hydroml.explain.week_scores import GROUPS, METHODS
-from hydroml.explain.weeks import WeekStudy
+from hydroml.explanation.week_bags import DAYS, WEEKS
+from hydroml.explanation.week_scores import GROUPS, METHODS
+from hydroml.explanation.weeks import WeekStudy
 from hydroml.report.style import CYCLE, GREY, INK, OBSERVED, RAIN, SIMULATED, tidy
 
 _FARTHEST = 6  # weeks of lag that are told apart
@@ -52,7 +52,7 @@ def notable_years(table: pd.DataFrame) -> dict[str, int]:
     Parameters
     ----------
     table : pandas.DataFrame
-        See `hydroml.explain.week_scores.week_table`.
+        See `hydroml.explanation.week_scores.week_table`.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from hydroml.data.scaling import Scaler
 from hydroml.data.series import Series, load_series
 from hydroml.errors import ConfigError, StoreError
 from hydroml.evaluation.simulate import LEAD_DAYS
-from hydroml.explain.baseline import baseline_weather
+from hydroml.explanation.baseline import baseline_weather
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
 
@@ -42,7 +42,7 @@ class Question:
     days : int
         Days of the window, the day itself included.
     baseline : str
-        A key of `hydroml.explain.baseline.BASELINES`.
+        A key of `hydroml.explanation.baseline.BASELINES`.
 
     Raises
     ------

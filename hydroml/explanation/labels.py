@@ -2,7 +2,7 @@ r"""What is asked of cell states: snow, deep snow, wetness, high and low flow.
 
 ========== ======================================================================================
 ``snow``   more than 1 mm of snow on the ground: the store's ``swe`` where it is not zero
-           throughout, else `hydroml.explain.snow.degree_day_snow`
+           throughout, else `hydroml.explanation.snow.degree_day_snow`
 ``deep``   more snow than on half of the basin's days of snow; days without snow do not count, so
            that winter alone does not answer it
 ``wet``    the mean of past precipitation less potential evaporation, weights falling by e in 30
@@ -27,7 +27,7 @@ from hydroml.data.roles import Role, role_of
 from hydroml.data.series import Series
 from hydroml.data.store import dynamic_variables
 from hydroml.errors import StoreError
-from hydroml.explain.snow import degree_day_snow
+from hydroml.explanation.snow import degree_day_snow
 from hydroml.units import DYNAMIC, variable
 
 LABELS = {

@@ -11,9 +11,9 @@ from hydroml import api
 from hydroml.data.series import Series
 from hydroml.data.store import write_store
 from hydroml.errors import ConfigError, HydromlError, StoreError
-from hydroml.explain.week_bags import WeekBags, cut_weeks, lead_days, liquid_water, snow_share
-from hydroml.explain.week_models import WeekSettings, fit_week_scaler, train_week_model
-from hydroml.explain.week_scores import chance, choose_weeks, hit_table, hits
+from hydroml.explanation.week_bags import WeekBags, cut_weeks, lead_days, liquid_water, snow_share
+from hydroml.explanation.week_models import WeekSettings, fit_week_scaler, train_week_model
+from hydroml.explanation.week_scores import chance, choose_weeks, hit_table, hits
 from hydroml.report.weeks import notable_years
 from tests.conftest import Command
 
@@ -231,7 +231,7 @@ class TestScores:
         training = bags_of_peaks([10, 10, 30], ["a", "a", "b"])
         asked = bags_of_peaks([1, 1], ["a", "b"])
         uniform = np.full((2, 52), 1 / 52)
-        from hydroml.explain.week_models import Pooled
+        from hydroml.explanation.week_models import Pooled
 
         pooled = {p: Pooled(np.ones(2), uniform, uniform) for p in ("attention", "max", "mean")}
         chosen = choose_weeks(pooled, asked, training)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hydroml.errors import ConfigError
-from hydroml.explain.week_bags import WeekBags
+from hydroml.explanation.week_bags import WeekBags
 from hydroml.toolkit.attention.mil import AttentionMIL, Pooling
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ class WeekSettings:
     Parameters
     ----------
     blocks : int
-        Stretches of days before each week (`hydroml.explain.week_bags`).
+        Stretches of days before each week (`hydroml.explanation.week_bags`).
     hidden, dim, attn_dim : int
         Units of the encoder's first layer, of the embedding, of the attention.
     dropout : float

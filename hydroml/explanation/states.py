@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from hydroml.data.series import Days, load_series, usable_inputs
 from hydroml.errors import RunError
 from hydroml.evaluation.simulate import days_before
-from hydroml.explain.cell_states import cell_states, some_basins
-from hydroml.explain.labels import (
+from hydroml.explanation.cell_states import cell_states, some_basins
+from hydroml.explanation.labels import (
     LABELS,
     Conditions,
     Thresholds,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hydroml.data.store import open_store
-from hydroml.explain.agreement import (
+from hydroml.explanation.agreement import (
     agreement,
     rank_correlation,
     relevance_of_events,

@@ -12,9 +12,9 @@ import xarray as xr
 import hydroml
 from hydroml.data.store import open_store, write_store
 from hydroml.errors import RunError, StoreError
-from hydroml.explain import states
-from hydroml.explain.cell_states import cell_states
-from hydroml.explain.labels import (
+from hydroml.explanation import states
+from hydroml.explanation.cell_states import cell_states
+from hydroml.explanation.labels import (
     LABELS,
     Conditions,
     Thresholds,
@@ -24,7 +24,7 @@ from hydroml.explain.labels import (
     low_pass,
     thresholds,
 )
-from hydroml.explain.snow import degree_day_snow
+from hydroml.explanation.snow import degree_day_snow
 from hydroml.models import EALSTM, LSTM
 from hydroml.models.loops import ealstm_loop, lstm_loop
 from hydroml.report.states import draw_states
@@ -193,7 +193,7 @@ def _store_of(run):
 
 def test_parts_of_basins_give_the_same(run, monkeypatch, analysed, tmp_path):
     table, _ = analysed
-    monkeypatch.setattr("hydroml.explain.cell_states.BASINS_AT_ONCE", 3)
+    monkeypatch.setattr("hydroml.explanation.cell_states.BASINS_AT_ONCE", 3)
     again = hydroml.classify_states(run, device="cpu", out=tmp_path / "again")
     pd.testing.assert_frame_equal(again, table, rtol=1e-4)
 

@@ -10,13 +10,13 @@ import xarray as xr
 from hydroml.data.store import open_store
 from hydroml.errors import ConfigError, StoreError
 from hydroml.evaluation.simulate import Simulation, simulate_runs
-from hydroml.explain.attribution import by_gradients, by_occlusion, by_relevance
-from hydroml.explain.baseline import BASELINES, usual_weather
-from hydroml.explain.cells import cell_of
-from hydroml.explain.explanation import explain_flow
-from hydroml.explain.occlusion import occlude_days, occlude_inputs
-from hydroml.explain.tables import cumulated, day_table, half_reached, summarise
-from hydroml.explain.window import Flow, Question, open_windows
+from hydroml.explanation.attribution import by_gradients, by_occlusion, by_relevance
+from hydroml.explanation.baseline import BASELINES, usual_weather
+from hydroml.explanation.cells import cell_of
+from hydroml.explanation.flow import explain_flow
+from hydroml.explanation.occlusion import occlude_days, occlude_inputs
+from hydroml.explanation.tables import cumulated, day_table, half_reached, summarise
+from hydroml.explanation.window import Flow, Question, open_windows
 from hydroml.models import build_model
 from hydroml.toolkit.attribution.lrp import LSTMLRP
 from hydroml.training.rundir import RunDirectory

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hydroml.explain.week_bags import DAYS, WEEKS, WeekBags
-from hydroml.explain.week_models import Pooled
+from hydroml.explanation.week_bags import DAYS, WEEKS, WeekBags
+from hydroml.explanation.week_models import Pooled
 
 Weeks = NDArray[np.int64]
 

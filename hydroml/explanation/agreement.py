@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from hydroml.evaluation.simulate import Simulation, simulate_runs
-from hydroml.explain.attribution import METHODS
-from hydroml.explain.event import choose_event
-from hydroml.explain.occlusion import occlude_days
-from hydroml.explain.window import Question, open_windows
+from hydroml.explanation.attribution import METHODS
+from hydroml.explanation.event import choose_event
+from hydroml.explanation.occlusion import occlude_days
+from hydroml.explanation.window import Question, open_windows
 from hydroml.progress import Advance, silent
 from hydroml.training.device import flushed_denormals
 from hydroml.training.rundir import RunDirectory
@@ -93,9 +93,9 @@ def relevance_of_events(
     period : tuple of datetime64
         Where events are looked for.
     kinds : sequence of str
-        Keys of `hydroml.explain.event.EVENTS`.
+        Keys of `hydroml.explanation.event.EVENTS`.
     methods : sequence of str
-        Keys of `hydroml.explain.attribution.METHODS`.
+        Keys of `hydroml.explanation.attribution.METHODS`.
     days, baseline
         As in `Question`.
     members : int

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from hydroml.explain.cells import cell_of
-from hydroml.explain.occlusion import occlude_inputs, occlude_past
-from hydroml.explain.window import Flow, Window
+from hydroml.explanation.cells import cell_of
+from hydroml.explanation.occlusion import occlude_inputs, occlude_past
+from hydroml.explanation.window import Flow, Window
 from hydroml.toolkit.attribution.integrated_gradients import integrated_gradients
 from hydroml.toolkit.attribution.lrp import LSTMLRP
 from hydroml.training.device import flushed_denormals

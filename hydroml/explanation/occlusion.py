@@ -8,7 +8,7 @@ is missing is told.
 import torch
 from torch import Tensor
 
-from hydroml.explain.window import Flow, Window
+from hydroml.explanation.window import Flow, Window
 
 DAYS_AT_ONCE = 32
 """Days whose altered worlds are simulated together; they start from the state before the first."""

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hydroml.explain.states import SOURCES
+from hydroml.explanation.states import SOURCES
 
 
 def states_table(found: xr.Dataset) -> pd.DataFrame:
-    """Sum up what `hydroml.explain.states.classify` found.
+    """Sum up what `hydroml.explanation.states.classify` found.
 
     Parameters
     ----------

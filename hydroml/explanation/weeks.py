@@ -16,8 +16,8 @@ from hydroml.data.roles import roles_of
 from hydroml.data.series import load_series
 from hydroml.data.splits import Period
 from hydroml.errors import StoreError
-from hydroml.explain.week_bags import WeekBags, cut_weeks, lead_days
-from hydroml.explain.week_models import (
+from hydroml.explanation.week_bags import WeekBags, cut_weeks, lead_days
+from hydroml.explanation.week_models import (
     POOLINGS,
     Pooled,
     WeekSettings,
@@ -25,7 +25,7 @@ from hydroml.explain.week_models import (
     pool_weeks,
     train_week_model,
 )
-from hydroml.explain.week_scores import choose_weeks, hit_table, peak_skill, week_table
+from hydroml.explanation.week_scores import choose_weeks, hit_table, peak_skill, week_table
 
 ASKED = ("validation", "test")
 """Periods that are reported."""
@@ -42,11 +42,11 @@ class WeekStudy:
     pooled : dict of str to Pooled
         What the networks say, by pooling.
     table : pandas.DataFrame
-        See `hydroml.explain.week_scores.week_table`.
+        See `hydroml.explanation.week_scores.week_table`.
     hits : pandas.DataFrame
-        See `hydroml.explain.week_scores.hit_table`.
+        See `hydroml.explanation.week_scores.hit_table`.
     skill : dict
-        See `hydroml.explain.week_scores.peak_skill`.
+        See `hydroml.explanation.week_scores.peak_skill`.
     """
 
     bags: WeekBags

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hydroml.errors import ConfigError, RunError
-from hydroml.explain.event import choose_event
+from hydroml.explanation.event import choose_event
 
 NAN = np.nan
 

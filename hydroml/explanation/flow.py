@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from hydroml.data.roles import roles_of
 from hydroml.errors import ConfigError, RunError, nearest
 from hydroml.evaluation.ensemble import provenance, require_ensemble
-from hydroml.explain.attribution import METHODS, Share, share_out
-from hydroml.explain.baseline import BASELINES
-from hydroml.explain.window import Question, Weather, Window, open_windows
+from hydroml.explanation.attribution import METHODS, Share, share_out
+from hydroml.explanation.baseline import BASELINES
+from hydroml.explanation.window import Question, Weather, Window, open_windows
 from hydroml.progress import Advance, silent
 from hydroml.training.cores import every_core
 from hydroml.training.rundir import RunDirectory
@@ -43,7 +43,7 @@ def explain_flow(
     question : Question
         Basin, day, window, baseline.
     methods : sequence of str
-        Keys of `hydroml.explain.attribution.METHODS`.
+        Keys of `hydroml.explanation.attribution.METHODS`.
     device : torch.device
         Where to compute.
     on_progress : callable
