@@ -286,7 +286,8 @@ def test_captum_says_the_same(model, x):
     rows = model.one_hot(x[:, :-1])
     expected = method.attribute(rows, target=2, n_steps=30, method="gausslegendre").sum(2)
     found = ig_tensor(model, x, steps=30, output="all")[:, :, 4, 2]
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+    # captum holds the weights of its quadrature in float32
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.slow
