@@ -19,7 +19,7 @@ def find_donors(
     basin: str,
     candidates: str | Sequence[str] = "all",
     *,
-    method: str = "hopfield",
+    method: str = "hopfield-both",
     attributes: str | Sequence[str] = "auto",
     period: str | None = None,
     out: PathLike | None = None,

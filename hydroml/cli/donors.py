@@ -20,9 +20,9 @@ SHOWN = 10
     help="Gauged basins: a file of ids, ids with commas, or all others of the store.",
 )  # fmt: skip
 @click.option(
-    "--method", default="hopfield", show_default=True,
-    help="hopfield, cloob, nearest, cosine, several, or by place: nearest-space, several-space, "
-    "hopfield-space, hopfield-both.",
+    "--method", default="hopfield-both", show_default=True,
+    help="By attributes and place: hopfield-both. By attributes: hopfield, cosine, nearest, "
+    "several, cloob. By place: hopfield-space, nearest-space, several-space.",
 )  # fmt: skip
 @click.option(
     "--attributes", default="auto", show_default=True,

@@ -73,7 +73,7 @@ def find_donors(
     basin: str,
     candidates: str | Sequence[str] = "all",
     *,
-    method: str = "hopfield",
+    method: str = "hopfield-both",
     attributes: str | Sequence[str] = "auto",
     period: Period | None = None,
 ) -> Donors:

@@ -15,14 +15,14 @@ def store(tmp_path_factory):
 def test_it_prints_and_writes_the_donors(command, store, tmp_path):
     code, out, err = command("donors", store, "--basin", "slow1", "--out", tmp_path)
     assert code == 0, err
-    table = pd.read_csv(tmp_path / "slow1_hopfield.csv", dtype={"gauge_id": str})
+    table = pd.read_csv(tmp_path / "slow1_hopfield-both.csv", dtype={"gauge_id": str})
     assert table["weight"].sum() == pytest.approx(1)
     assert table["gauge_id"][0].startswith("slow")
     assert f"{table['weight'][0]:.3f}" in out
     assert "11 candidates" in out
     assert "Categorical, and so left out: dom_land_cover." in out
     assert "The basin has flow after all: the donors' mix has NSE" in out
-    assert (tmp_path / "slow1_hopfield.png").stat().st_size > 20_000
+    assert (tmp_path / "slow1_hopfield-both.png").stat().st_size > 20_000
 
 
 def test_options_are_heeded(command, store, tmp_path):
