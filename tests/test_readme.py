@@ -43,9 +43,10 @@ def test_the_python_block_runs(tmp_path, monkeypatch, capsys):
     write_store(generate(basins=4, years=20), tmp_path / "data" / "store.zarr")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})
-    nse, change = map(float, capsys.readouterr().out.splitlines()[-2:])
+    nse, change, flood = map(float, capsys.readouterr().out.splitlines()[-3:])
     assert nse < 1
     assert -100 < change < 100
+    assert flood > 0
 
 
 @pytest.mark.parametrize(
