@@ -14,6 +14,9 @@ import numpy as np
 import xarray as xr
 from scipy.stats import spearmanr
 
+from hydroml.evaluation.moments import moments
+from hydroml.evaluation.moments import nse as nse_of
+
 LENGTHS = (1, 3, 10, 30)
 """Days over which flow is averaged before it is scored."""
 
@@ -40,9 +43,7 @@ def split_error(observed: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, 
 
 def nse(observed: np.ndarray, simulated: np.ndarray) -> np.ndarray:
     """Nash-Sutcliffe efficiency of each row; days without an observation do not count."""
-    simulated = np.where(np.isnan(observed), np.nan, simulated)
-    spread = np.nansum((observed - np.nanmean(observed, 1, keepdims=True)) ** 2, 1)
-    return 1 - np.nansum((simulated - observed) ** 2, 1) / spread
+    return nse_of(moments(observed, simulated, np.isfinite(observed) & np.isfinite(simulated)))
 
 
 def averaged(x: np.ndarray, days: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from hydroml.atomic import atomic_path
 from hydroml.data.series import Days
 from hydroml.data.splits import Period
 from hydroml.errors import ConfigError, nearest
-from hydroml.evaluation.ensemble import provenance
+from hydroml.evaluation.ensemble import result_header
 from hydroml.evaluation.evaluate import require_replaceable
 from hydroml.evaluation.metrics import COLUMNS, metrics_table, score, summarise
 from hydroml.evaluation.simulate import GAUGE_ID
@@ -230,10 +230,13 @@ def _simulations(
             "years": ("years", [0.0, *years], {"long_name": "years of flow learned from"}),
         },
         attrs={
-            "Conventions": "CF-1.11",
-            "title": "Discharge by a regional run, before and after adaptation to the basin",
+            **result_header(
+                subject.runs,
+                subject.dataset,
+                "Discharge by a regional run, before and after adaptation to the basin",
+                "adapted",
+            ),
             "period": f"{first}..{last}",
-            **provenance(subject.runs, subject.dataset),
         },
     )
 

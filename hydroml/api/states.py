@@ -10,7 +10,7 @@ import xarray as xr
 
 from hydroml.api.opening import PathLike, named_period, open_subject
 from hydroml.atomic import atomic_path
-from hydroml.evaluation.ensemble import provenance
+from hydroml.evaluation.ensemble import result_header
 from hydroml.evaluation.evaluate import require_replaceable
 from hydroml.explanation.labels import LABELS
 from hydroml.explanation.states import StatesRequest, classify, count_sources
@@ -18,7 +18,6 @@ from hydroml.explanation.states_table import basin_table, states_table, summary
 from hydroml.progress import progress_bar
 from hydroml.report.states import draw_states
 from hydroml.training.assemble import as_days
-from hydroml.version import __version__
 
 
 def classify_states(
@@ -95,13 +94,10 @@ def classify_states_into(
         found = classify(opened, subject.dataset, request, subject.device, on_progress=advance)
     overlap = subject.days.start <= learned.end and learned.start <= subject.days.end
     found.attrs |= {
-        "Conventions": "CF-1.11",
-        "title": "Cell states as classifiers",
-        "source": f"hydroml {__version__}: {opened.config().model.name}",
+        **result_header([opened], subject.dataset, "Cell states as classifiers", "classified"),
         "period": f"{request.report[0]}..{request.report[1]}",
         "chosen_in": f"{request.choose[0]}..{request.choose[1]}",
         "note": "cells are chosen and scored on shared days" if overlap else "",
-        **provenance([opened], subject.dataset),
     }
     table = states_table(found)
     with atomic_path(folder) as scratch:

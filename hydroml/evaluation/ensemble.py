@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import xarray as xr
 
@@ -53,6 +54,38 @@ def provenance(runs: Sequence[RunDirectory], dataset: xr.Dataset) -> dict[str, s
         "synthetic": "true" if synthetic else "false",
         "store_source": str(dataset.attrs.get("source", "")),
         "store_fingerprint": str(dataset.attrs.get("fingerprint", "")),
+    }
+
+
+def result_header(
+    runs: Sequence[RunDirectory], dataset: xr.Dataset, title: str, done: str
+) -> dict[str, str]:
+    """Attributes that head the file of any result: what it is, of what, made when and by what.
+
+    Parameters
+    ----------
+    runs : sequence of RunDirectory
+        One run, or the members of an ensemble.
+    dataset : xarray.Dataset
+        The store.
+    title : str
+        What the file holds; data that is synthetic is said to be.
+    done : str
+        What was done, in the past tense, for example ``simulated``.
+
+    Returns
+    -------
+    dict of str
+        ``Conventions``, ``title``, ``source``, ``history`` and those of `provenance`.
+    """
+    told = provenance(runs, dataset)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "Conventions": "CF-1.11",
+        "title": title + (" (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""),
+        "source": f"hydroml {__version__}: {runs[0].config().model.name}",
+        "history": f"{now} {done} by hydroml {__version__}",
+        **told,
     }
 
 

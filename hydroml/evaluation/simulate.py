@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
@@ -14,12 +13,11 @@ from hydroml.data.roles import role_of
 from hydroml.data.scaling import Scaler
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError, nearest
-from hydroml.evaluation.ensemble import provenance, require_ensemble
+from hydroml.evaluation.ensemble import require_ensemble, result_header
 from hydroml.evaluation.predict import predict_continuous, predict_windowed
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
-from hydroml.version import __version__
 
 LEAD_DAYS = 365
 """Days a continuous pass starts before the period, where the store has them."""
@@ -261,16 +259,9 @@ def _discharge(kind: str) -> dict[str, str]:
 def _provenance(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, request: Simulation
 ) -> dict[str, str]:
-    told = provenance(runs, dataset)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    suffix = " (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""
     return {
-        "Conventions": "CF-1.11",
+        **result_header(runs, dataset, "Observed and simulated discharge", "simulated"),
         "featureType": "timeSeries",
-        "title": f"Observed and simulated discharge{suffix}",
-        "source": f"hydroml {__version__}: {runs[0].config().model.name}",
-        "history": f"{now} simulated by hydroml {__version__}",
         "period": f"{request.period[0]}..{request.period[1]}",
         "mode": request.mode,
-        **told,
     }

@@ -1,7 +1,6 @@
 """The explanation of one flow, as a dataset in the layout of ``explanation.nc``."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,13 @@ from numpy.typing import NDArray
 
 from hydroml.data.roles import roles_of
 from hydroml.errors import ConfigError, RunError, nearest
-from hydroml.evaluation.ensemble import provenance, require_ensemble
+from hydroml.evaluation.ensemble import require_ensemble, result_header
 from hydroml.explanation.attribution import METHODS, Share, share_out
 from hydroml.explanation.baseline import BASELINES
 from hydroml.explanation.window import Question, Weather, Window, open_windows
 from hydroml.progress import Advance, silent
 from hydroml.training.cores import every_core
 from hydroml.training.rundir import RunDirectory
-from hydroml.version import __version__
 
 _FLOW = "mm d-1"
 
@@ -192,23 +190,16 @@ def _units(dataset: xr.Dataset, name: str) -> str:
 def _attributes(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, question: Question
 ) -> dict[str, Any]:
-    told = provenance(runs, dataset)
-    suffix = " (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     name = ""
     if "gauge_name" in dataset:
         name = str(dataset["gauge_name"].sel(basin=question.basin).values.item())
+    title = f"Which days and inputs made the flow of {question.basin} on {question.day}"
     return {
-        "Conventions": "CF-1.11",
-        "title": f"Which days and inputs made the flow of {question.basin} on {question.day}"
-        + suffix,
-        "source": f"hydroml {__version__}: {runs[0].config().model.name}",
-        "history": f"{now} explained by hydroml {__version__}",
+        **result_header(runs, dataset, title, "explained"),
         "basin": question.basin,
         "gauge_name": name,
         "date": str(question.day),
         "days": question.days,
         "baseline": question.baseline,
         "baseline_meaning": BASELINES[question.baseline][1],
-        **told,
     }

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import Series
 from hydroml.errors import ConfigError, StoreError
+from hydroml.explanation.snow import degree_day_snow
 
 Floats = NDArray[np.float64]
 
 WEEKS, DAYS = 52, 7
-MELT = 3.0
-"""Snow that melts in a day for each degree above 0 [mm degC-1 d-1], for the baseline only."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,9 @@ def cut_weeks(
 
 
 def liquid_water(rain: NDArray[np.float32], temperature: NDArray[np.float32]) -> Floats:
-    """Rain and melt water of each day, of a store of snow that melts by degrees.
+    """Rain and melt water of each day: what falls less what the pack of snow gains.
 
-    Below 0 degC precipitation is stored; above, ``min(store, 3 mm degC-1 d-1 x temperature)``
-    melts. Missing days neither fall nor melt.
+    The pack is that of `hydroml.explanation.snow.degree_day_snow`.
 
     Parameters
     ----------
@@ -175,17 +173,8 @@ def liquid_water(rain: NDArray[np.float32], temperature: NDArray[np.float32]) ->
     >>> liquid_water(np.array([[8.0, 0.0, 1.0]]), np.array([[-5.0, 1.0, 4.0]]))
     array([[0., 3., 6.]])
     """
-    falls = np.nan_to_num(rain).astype(np.float64)
-    warmth = np.nan_to_num(temperature).astype(np.float64)
-    frozen = np.where(warmth < 0, falls, 0.0)
-    can_melt = MELT * np.clip(warmth, 0, None)
-    store, found = np.zeros(len(falls)), falls - frozen
-    for t in range(falls.shape[1]):
-        store += frozen[:, t]
-        melt = np.minimum(store, can_melt[:, t])
-        store -= melt
-        found[:, t] += melt
-    return found
+    pack = degree_day_snow(rain, temperature).astype(np.float64)
+    return np.nan_to_num(rain) - np.diff(pack, axis=1, prepend=0.0)
 
 
 def snow_share(rain: NDArray[np.float32], temperature: NDArray[np.float32]) -> Floats:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from hydroml.data.roles import role_of
 from hydroml.data.store import dynamic_variables
+from hydroml.data.water_years import OCTOBER, whole_years
 from hydroml.errors import ConfigError, StoreError
 from hydroml.regionalisation.attributes import AttributeTable, attribute_table
 from hydroml.regionalisation.embedding import standardised_years
 from hydroml.regionalisation.methods import Basins
-from hydroml.regionalisation.signatures import signature_years, water_years
+from hydroml.regionalisation.signatures import signature_years
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Record:
     def serves(self) -> NDArray[np.bool_]:
         """Whether a basin has precipitation and a water year of discharge without a gap, (B,)."""
         whole = np.zeros(len(self.flow), dtype=bool)
-        for year in water_years(self.days):
+        for year in whole_years(self.days, OCTOBER):
             whole |= np.isfinite(self.flow[:, year]).all(axis=1)
         return whole & np.isfinite(self.mean_rain)
 

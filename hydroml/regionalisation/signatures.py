@@ -5,11 +5,12 @@ years, October to September.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
+
+from hydroml.data.water_years import OCTOBER, whole_years
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -64,26 +65,13 @@ def signature_years(q: Floats, prcp: Floats, days: Days) -> Floats:
         Signatures of the Y water years that lie within the record; NaN for a year that misses a
         day of flow.
     """
-    found = np.full((len(q), len(water_years(days)), len(SIGNATURES)), np.nan)
-    for y, year in enumerate(water_years(days)):
+    years = whole_years(days, OCTOBER)
+    found = np.full((len(q), len(years), len(SIGNATURES)), np.nan)
+    for y, year in enumerate(years):
         complete = (q[:, year] >= 0).all(axis=1)
         values = signatures(q[complete, year], prcp[complete, year], days[year])
         found[complete, y] = np.stack(list(values.values()), axis=1)
     return found
-
-
-def water_years(days: Days) -> list[slice]:
-    """Cut a daily record into the water years that lie wholly in it.
-
-    Examples
-    --------
-    >>> water_years(np.arange("1999-09-01", "2001-10-02", dtype="datetime64[D]"))
-    [slice(30, 396, None), slice(396, 761, None)]
-    """
-    years = np.arange(days[0].astype("datetime64[Y]") - 1, days[-1].astype("datetime64[Y]") + 2)
-    octobers = (years.astype("datetime64[M]") + 9).astype("datetime64[D]")
-    edges = (octobers - days[0]).astype(np.int64).tolist()
-    return [slice(a, b) for a, b in pairwise(edges) if a >= 0 and b <= len(days)]
 
 
 def mean_flow(q: Floats, prcp: Floats, days: Days) -> Floats:
@@ -109,7 +97,7 @@ def baseflow_index(q: Floats, prcp: Floats, days: Days) -> Floats:
     doi 10.7158/13241583.2013.11465417).
     """
     base, total = np.zeros((2, len(q)))
-    for year in water_years(days):
+    for year in whole_years(days, OCTOBER):
         flow = q[:, year]
         complete = np.isfinite(flow).all(axis=1)
         base[complete] += baseflow(flow[complete]).sum(axis=1)
@@ -183,7 +171,7 @@ def half_flow_date(q: Floats, prcp: Floats, days: Days) -> Floats:
     Counted from 1 October, which is 1 (Court, 1962, doi 10.1029/JZ067i011p04375).
     """
     total, years = np.zeros((2, len(q)))
-    for year in water_years(days):
+    for year in whole_years(days, OCTOBER):
         flow = q[:, year]
         passed = np.cumsum(flow, axis=1)
         counts = passed[:, -1] > 0  # NaN > 0 is False

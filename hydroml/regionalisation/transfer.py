@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hydroml.evaluation.moments import moments
+from hydroml.evaluation.moments import nse as nse_of
+
 Floats = NDArray[np.float64]
 Choice = TypeVar("Choice")
 
@@ -63,13 +66,8 @@ def nse(obs: Floats, sim: Floats) -> Floats:
     obs, sim : ndarray (Q, T)
         Discharge [mm d-1]; days without either do not count.
     """
-    there = np.isfinite(obs) & np.isfinite(sim)
-    days = there.sum(axis=1)
-    mean = np.where(there, obs, 0).sum(axis=1) / np.maximum(days, 1)
-    error = (np.where(there, sim - obs, 0) ** 2).sum(axis=1)
-    spread = (np.where(there, obs - mean[:, None], 0) ** 2).sum(axis=1)
-    told = (days >= LEAST_DAYS) & (spread > 0)
-    return 1 - np.divide(error, spread, out=np.full(len(obs), np.nan), where=told)
+    found = moments(obs, sim, np.isfinite(obs) & np.isfinite(sim))
+    return np.where(found.n >= LEAST_DAYS, nse_of(found), np.nan)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hydroml.sensitivity.return_levels import return_levels
-from hydroml.sensitivity.water_years import (
+from hydroml.data.water_years import (
     APRIL,
     OCTOBER,
     calendar_months,
@@ -12,6 +11,7 @@ from hydroml.sensitivity.water_years import (
     mean_date,
     whole_years,
 )
+from hydroml.sensitivity.return_levels import return_levels
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -24,7 +24,7 @@ def water_year_statistics(q: Floats, days: Days) -> dict[str, Floats]:
     """Sum up whole water years, October to September.
 
     ``annual_max`` is the mean of the highest daily flows, ``annual_max_date`` their mean date
-    (see `hydroml.sensitivity.water_years.mean_date`), and ``flood2`` to ``flood50`` are their
+    (see `hydroml.data.water_years.mean_date`), and ``flood2`` to ``flood50`` are their
     return levels. ``centre_timing`` is ``sum(t q) / sum(q)`` with t in days since 1 October,
     of each year, averaged over the years (Stewart et al., 2005, doi 10.1175/JCLI3321.1);
     ``winter_share`` the volume of December to February over that of all the years.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hydroml.data.water_years import YEAR, calendar_months, daily, shift
 from hydroml.sensitivity.annual import (
     climatic_year_statistics,
     or_nan,
@@ -13,7 +14,6 @@ from hydroml.sensitivity.annual import (
 )
 from hydroml.sensitivity.percentiles import at_rank, percentile_of, ranked_values
 from hydroml.sensitivity.statistics import STATISTICS
-from hydroml.sensitivity.water_years import YEAR, calendar_months, daily, shift
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def changes(values: ArrayLike, baseline: ArrayLike) -> Floats:
     """Compute changes of the statistics against a baseline.
 
     Relative ones are ``100 (v - b) / b`` [%], absolute ones ``v - b``, and those of dates the
-    shorter way round a year of 365.25 days, see `hydroml.sensitivity.water_years.shift`.
+    shorter way round a year of 365.25 days, see `hydroml.data.water_years.shift`.
 
     Parameters
     ----------

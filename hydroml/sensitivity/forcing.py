@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hydroml.data.roles import Role, roles_of
 from hydroml.data.series import Series
-from hydroml.sensitivity.water_years import calendar_months
+from hydroml.data.water_years import calendar_months
 
 Array = NDArray[np.float32]
 

@@ -9,7 +9,6 @@ counts such days: the mean over the others is ``mean * days / (days - clipped)``
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from hydroml.data.series import Days, Series, load_series, usable_inputs
 from hydroml.errors import ConfigError, RunError
-from hydroml.evaluation.ensemble import provenance, require_ensemble
+from hydroml.evaluation.ensemble import require_ensemble, result_header
 from hydroml.evaluation.simulate import GAUGE_ID, KEPT_ATTRIBUTES, LEAD_DAYS, to_discharge
 from hydroml.progress import Advance, silent
 from hydroml.sensitivity.backward import (
@@ -34,7 +33,6 @@ from hydroml.sensitivity.ranking import importance
 from hydroml.training.cores import every_core
 from hydroml.training.rundir import RunDirectory
 from hydroml.training.samples import days_around
-from hydroml.version import __version__
 
 BASINS_PER_BLOCK = 64
 """Basins whose series and states are kept in memory together."""
@@ -316,19 +314,12 @@ def _units(dataset: xr.Dataset, names: Sequence[str]) -> list[str]:
 def _provenance(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, request: GradientRequest
 ) -> dict[str, Any]:
-    told = provenance(runs, dataset)
-    suffix = " (SYNTHETIC DATA)" if told["synthetic"] == "true" else ""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
-        "Conventions": "CF-1.11",
-        "title": f"Gradients of high and low flow{suffix}",
-        "source": f"hydroml {__version__}: {runs[0].config().model.name}",
-        "history": f"{now} differentiated by hydroml {__version__}",
+        **result_header(runs, dataset, "Gradients of high and low flow", "differentiated"),
         "period": f"{request.period[0]}..{request.period[1]}",
         "high": request.high,
         "low": request.low,
         "days_at_most": "all" if request.days is None else request.days,
         "seed": request.seed,
         "clipping": "gradient 0 on days whose flow was clipped at 0",
-        **told,
     }

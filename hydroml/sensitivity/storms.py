@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from hydroml.data.water_years import OCTOBER, whole_years
 from hydroml.sensitivity.forcing import Array, Forcing
 from hydroml.sensitivity.scenarios import Scenario, Storm
 from hydroml.sensitivity.statistics import STATISTICS
-from hydroml.sensitivity.water_years import OCTOBER, whole_years
 
 KEPT_OF_WETNESS = 0.9
 """Share of the antecedent precipitation index that is left after a day."""

@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from hydroml.data.water_years import shift
 from hydroml.errors import ConfigError
 from hydroml.sensitivity.statistics import STATISTICS
-from hydroml.sensitivity.water_years import shift
 
 FEWEST_BASINS = 3
 """Basins below which no rank correlation is computed."""

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -139,14 +139,20 @@ class RunDirectory:
         RunError
             Another process is training it.
         """
+        lock = FileLock(self.path / ".training", blocking=False)
         try:
-            with FileLock(self.path / ".training", blocking=False):
-                yield
+            lock.acquire()
         except Timeout:
             raise RunError(
                 f"Another process is training {self.path}.",
                 "Wait for it, or stop it; then give the same command again.",
             ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # an open file stays where the system keeps it
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     @property
     def state_file(self) -> Path:

@@ -78,4 +78,4 @@ def test_ctrl_c_leaves_the_evaluation_before_it_as_it_was(command, run, monkeypa
     assert "Interrupted." in err
     assert "Traceback" not in err
     assert (run / "test" / "metrics.csv").read_bytes() == before
-    assert sorted(p.name for p in run.iterdir() if p.name.startswith(".")) == [".training"]
+    assert sorted(p.name for p in run.iterdir() if p.name.startswith(".")) == []

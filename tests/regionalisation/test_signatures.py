@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hydroml.data.water_years import OCTOBER, whole_years
 from hydroml.regionalisation.signatures import (
     SIGNATURES,
     baseflow,
     signature_years,
     signatures,
-    water_years,
 )
 
 YEAR = np.arange("2000-10-01", "2001-10-01", dtype="datetime64[D]")  # 365 days
@@ -94,9 +94,9 @@ def test_years_with_a_gap_are_left_out():
 
 def test_whole_water_years_only():
     days = np.arange("2000-10-02", "2003-09-30", dtype="datetime64[D]")
-    (year,) = water_years(days)
+    (year,) = whole_years(days, OCTOBER)
     assert (str(days[year][0]), str(days[year][-1])) == ("2001-10-01", "2002-09-30")
-    assert water_years(days[:100]) == []
+    assert whole_years(days[:100], OCTOBER) == []
 
 
 @given(st.floats(0.01, 100), st.integers(0, 99))

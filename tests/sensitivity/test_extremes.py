@@ -8,6 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hydroml.data.water_years import (
+    APRIL,
+    OCTOBER,
+    days_since_october,
+    mean_date,
+    shift,
+    whole_years,
+)
 from hydroml.errors import HydromlError
 from hydroml.sensitivity.extremes import (
     Thresholds,
@@ -18,14 +26,6 @@ from hydroml.sensitivity.extremes import (
 )
 from hydroml.sensitivity.return_levels import return_levels
 from hydroml.sensitivity.statistics import STATISTICS
-from hydroml.sensitivity.water_years import (
-    APRIL,
-    OCTOBER,
-    days_since_october,
-    mean_date,
-    shift,
-    whole_years,
-)
 
 NAMES = list(STATISTICS)
 IN_MM = [s.name for s in STATISTICS.values() if s.units.startswith("mm")]

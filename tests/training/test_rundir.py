@@ -30,7 +30,6 @@ def copied(tiny_run, tmp_path):
 def test_layout_of_a_finished_run(tiny_run):
     found = {p.relative_to(tiny_run).as_posix() for p in tiny_run.rglob("*") if p.is_file()}
     assert found == {
-        ".training",
         "config.yaml",
         "environment.json",
         "log.txt",

@@ -15,6 +15,7 @@ from hydroml.toolkit.attention.deeprc import (
     OutputNetwork,
     SequenceEmbeddingCNN,
 )
+from hydroml.toolkit.attribution.neurons import neuron_auc
 from hydroml.toolkit.demo import Advance, Demo, Finding, Panel, Series, silent
 
 SYMBOLS, LENGTH, MOTIF, WITNESSES = 20, 14, 4, 3
@@ -157,9 +158,8 @@ def _logits(model: nn.Module, bags: Bags) -> Tensor:
 
 
 def _area(scores: Tensor, labels: Tensor) -> float:
-    """Area under the ROC: the chance that a positive bag stands above a negative one."""
-    above = scores[labels == 1][:, None] - scores[labels == 0]
-    return float((above > 0).float().mean() + 0.5 * (above == 0).float().mean())
+    """Area under the ROC: the chance that a positive one stands above a negative one."""
+    return float(neuron_auc(scores[:, None], labels[:, None]))
 
 
 def _spell(model: DeepRC, bags: Tensor, ranks: Tensor) -> tuple[Tensor, NDArray[np.float64]]:

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from hydroml.toolkit.attention.mil import AttentionMIL, Pooling, bag_cross_entropy
+from hydroml.toolkit.attribution.neurons import neuron_auc
 from hydroml.toolkit.demo import Advance, Demo, Finding, Panel, Series, silent
 
 SIDE, GRID = 256, 8  # pixels of a slide, tiles of a row
@@ -165,8 +166,8 @@ def _logits(model: nn.Module, slides: Slides) -> Tensor:
 
 
 def _area(scores: Tensor, labels: Tensor) -> float:
-    above = scores[labels == 1][:, None] - scores[labels == 0]
-    return float((above > 0).float().mean() + 0.5 * (above == 0).float().mean())
+    """Area under the ROC: the chance that a positive one stands above a negative one."""
+    return float(neuron_auc(scores[:, None], labels[:, None]))
 
 
 def _panels(areas: dict[str, float], model: nn.Module, test: Slides) -> tuple[Panel, ...]:
