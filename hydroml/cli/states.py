@@ -55,25 +55,28 @@ def states(
 def print_states(table: "pd.DataFrame", folder: Path) -> None:
     """Print the best unit of each label and network, and what was written."""
     import json
+    import re
 
     from rich.console import Console
     from rich.table import Table
 
     facts = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     synthetic = "SYNTHETIC DATA: " if facts["synthetic"] == "true" else ""
-    shown = Table(title=f"{synthetic}area under the ROC curve, {facts['period']}")
-    for title in ("label", "network", "unit", "all basins", "next year", "median basin",
-                  "own best", "same unit", "basins"):  # fmt: skip
-        shown.add_column(
-            title, justify="left" if title in ("label", "network", "unit") else "right"
-        )
+    basins = f"{table['basins'].max()} basins"
+    shown = Table(title=f"{synthetic}area under the ROC curve, {facts['period']}, {basins}")
+    for title in ("label", "network", "unit"):
+        shown.add_column(title, no_wrap=True)
+    for title in ("all basins", "next year", "median basin", "own best", "same unit"):
+        shown.add_column(title, justify="right")
     for row in table.to_dict("records"):
         turned = " (low)" if row["direction"] < 0 else ""
+        seed = re.search(r"_seed\d+", row["network"])  # of one of several members
+        kind = row["source"] + (seed[0].replace("_seed", " ") if seed else "")
         shown.add_row(
-            row["label"], row["network"], f"{row['unit']}{turned}", *(
+            row["label"], kind, f"{row['unit']}{turned}", *(
                 f"{row[name]:.3f}"
                 for name in ("auc_report", "auc_other_year", "auc_median", "auc_own_median")
-            ), f"{row['same_unit']:.2f}", str(row["basins"]),
+            ), f"{row['same_unit']:.2f}",
         )  # fmt: skip
     Console().print(shown)
     click.echo(
