@@ -12,7 +12,7 @@ from hydroml.version import __version__
 
 __all__ = [
     "__version__", "adapt", "analyse_sensitivity", "classify_states", "evaluate", "explain",
-    "find_donors", "find_flood_weeks", "import_run", "load_config", "open_store", "resume",
+    "explain_volume", "find_donors", "find_flood_weeks", "import_run", "load_config", "open_store", "resume",
     "train", "write_report",
 ]  # fmt: skip
 
@@ -22,6 +22,7 @@ _HOMES = {
     "classify_states": "hydroml.api",
     "evaluate": "hydroml.api",
     "explain": "hydroml.api",
+    "explain_volume": "hydroml.api",
     "find_donors": "hydroml.api",
     "find_flood_weeks": "hydroml.api",
     "import_run": "hydroml.api",

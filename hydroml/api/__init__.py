@@ -3,6 +3,7 @@
 from hydroml.api.adapting import adapt, adapt_into
 from hydroml.api.climate import analyse_sensitivity, analyse_sensitivity_into
 from hydroml.api.donors import find_donors
+from hydroml.api.event_volumes import explain_volume, explain_volume_into
 from hydroml.api.explaining import explain, explain_into
 from hydroml.api.importing import import_run
 from hydroml.api.opening import named_period, subject_folder
@@ -24,6 +25,7 @@ from hydroml.api.training import (
     synthesise,
     train,
 )
+from hydroml.api.weather import generate_weather, generate_weather_into
 from hydroml.api.weeks import find_flood_weeks
 
 __all__ = [
@@ -41,8 +43,12 @@ __all__ = [
     "evaluate_into",
     "explain",
     "explain_into",
+    "explain_volume",
+    "explain_volume_into",
     "find_donors",
     "find_flood_weeks",
+    "generate_weather",
+    "generate_weather_into",
     "import_run",
     "messages",
     "named_period",

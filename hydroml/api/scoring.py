@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from hydroml.api.opening import PathLike, open_subject, period_label
+from hydroml.api.realism import teach_reader, write_realism
 from hydroml.data.splits import Period
 from hydroml.evaluation.ensemble import mark_of
 from hydroml.evaluation.evaluate import require_replaceable, write_evaluation
@@ -30,6 +31,7 @@ def evaluate(
     scheduler: str | None = None,
     out: PathLike | None = None,
     allow_missing: bool = False,
+    realism: bool = False,
 ) -> pd.DataFrame:
     """Score a run, or several as an ensemble, basin by basin; write files and figures.
 
@@ -58,6 +60,9 @@ def evaluate(
         another store, and ``<runs>/ensemble_of_<n>_<hash of names>/<period>`` for several.
     allow_missing : bool
         Leave out basins that are not in the store, or lack an attribute.
+    realism : bool
+        Also measure whether simulated years look like real ones, whatever their dates: the
+        Frechet hydrograph distance, in ``realism.json`` and ``realism.png``.
 
     Returns
     -------
@@ -80,6 +85,7 @@ def evaluate(
         scheduler=scheduler,
         out=out,
         allow_missing=allow_missing,
+        realism=realism,
     )
     return table
 
@@ -96,6 +102,7 @@ def evaluate_into(
     scheduler: str | None = None,
     out: PathLike | None = None,
     allow_missing: bool = False,
+    realism: bool = False,
 ) -> tuple[pd.DataFrame, Path]:
     """Do what `evaluate` does; return the table and the folder written to.
 
@@ -108,6 +115,7 @@ def evaluate_into(
     )
     folder = Path(out) if out is not None else subject.folder(period_label(period))
     require_replaceable(folder)
+    reader = teach_reader(subject) if realism else None
     opened, days = subject.runs, subject.days
     request = Simulation(subject.basins, subject.numpy_days, mode, subject.precision)
     kept = parts_folder(folder, mark_of(opened, subject.dataset, [repr(request)]))
@@ -127,6 +135,8 @@ def evaluate_into(
         table = write_evaluation(folder, parts, flavour, notes)
     remove_parts(folder)
     draw_evaluation(folder)
+    if reader is not None:
+        write_realism(folder, reader)
     return table, folder
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-missing", is_flag=True, help="Leave out basins not there, or without an attribute."
 )
+@click.option(
+    "--realism",
+    is_flag=True,
+    help="Also measure whether simulated years look like real ones: the Frechet hydrograph "
+    "distance.",
+)
 def evaluate(
     runs: tuple[Path, ...],
     period: str,
@@ -52,6 +58,7 @@ def evaluate(
     device: str,
     out: Path | None,
     allow_missing: bool,
+    realism: bool,
 ) -> None:
     """Score RUNS basin by basin; several are an ensemble.
 
@@ -64,6 +71,7 @@ def evaluate(
     hydroml evaluate runs/seed111 runs/seed222 runs/seed333
     hydroml evaluate runs/first --data data/ungauged.zarr
     hydroml evaluate runs/first --period 2009-10-01..2013-09-30 --mode windowed
+    hydroml evaluate runs/first --realism
     """
     from hydroml import api
 
@@ -79,6 +87,7 @@ def evaluate(
             device=device,
             out=out,
             allow_missing=allow_missing,
+            realism=realism,
         )
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on where it stopped.", err=True)
@@ -109,6 +118,21 @@ def print_scores(table: "pd.DataFrame", folder: Path) -> None:
     click.echo(f"Basins with NSE <= 0: {failures} of {len(table)}")
     for note in summary["notes"]:
         click.echo(f"Note: {note}.")
+    if (folder / "realism.json").is_file():
+        _print_realism(json.loads((folder / "realism.json").read_text()))
     click.echo(f"Written to {folder}:")
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name}")
+
+
+def _print_realism(told: dict[str, Any]) -> None:
+    """Print distances of simulated years between those of real and of impossible years."""
+    click.echo(
+        f"Realism of {told['years']} years (Frechet hydrograph distance, less is better): "
+        + ", ".join(f"{name} {value:.3g}" for name, value in told["distances"].items())
+    )
+    click.echo(
+        f"  beside it: random halves of observed years {told['floor']:.3g}, observed years of "
+        f"other times {told['other_years']:.3g}, observed years read backwards "
+        f"{told['reversed_time']:.3g}"
+    )

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SHOWN_DAYS = 12
+VOLUME = "rudder"
+"""The method that shares out a volume, and not the flow of a day."""
 
 
 @click.command()
@@ -24,10 +26,17 @@ SHOWN_DAYS = 12
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(["ig", "lrp", "occlusion"]),
+    type=click.Choice(["ig", "lrp", "occlusion", "rudder"]),
     default=("ig", "lrp"),
     show_default=True,
-    help="Integrated gradients, relevance propagation, occlusion; may be repeated.",
+    help="Integrated gradients, relevance propagation, occlusion: of one day's flow. rudder: of "
+    "the whole flood's volume. May be repeated.",
+)
+@click.option(
+    "--event-days",
+    metavar="FROM..TO",
+    help="Days whose volume rudder shares out. Default: those around the peak with at least a "
+    "quarter of its flow.",
 )
 @click.option(
     "--days",
@@ -42,7 +51,8 @@ SHOWN_DAYS = 12
     default="dry-season",
     show_default=True,
     help="Weather to compare with: the usual season without precipitation; the usual season; "
-    "no precipitation, all else at the training mean; the training mean.",
+    "no precipitation, all else at the training mean; the training mean. rudder compares with "
+    "other years instead.",
 )
 @click.option(
     "--period",
@@ -59,6 +69,7 @@ def explain(
     date: str | None,
     event: str | None,
     methods: tuple[str, ...],
+    event_days: str | None,
     days: int,
     baseline: str,
     period: str,
@@ -72,21 +83,91 @@ def explain(
     weather. Seeds and several runs are averaged, and their spread is told. Writes
     explanation.nc, days.csv, summary.json and explanation.png to RUN/explain/<basin>_<date>.
 
+    --method rudder shares out the volume of the flood around that day, in mm to each day before
+    its end, and writes event_volume.nc, .csv, .json and .png.
+
     \b
     hydroml explain runs/first --basin 01022500 --event peak
+    hydroml explain runs/first --basin 01022500 --event peak --method rudder
     hydroml explain runs/first --basin 01022500 --date 1996-01-19 --method ig --method occlusion
     hydroml explain runs/lstm runs/ealstm --basin 01022500 --event low --days 180
     """
     from hydroml import api
 
-    found, folder = api.explain_into(
-        runs, basin, date=date, event=event, methods=methods, days=days, baseline=baseline,
-        period=period, data=data, device=device, out=out,
-    )  # fmt: skip
-    print_explanation(found)
+    attributions = tuple(m for m in methods if m != VOLUME)
+    shared: dict[str, Any] = {
+        "date": date, "days": days, "period": period, "data": data, "device": device, "out": out,
+    }  # fmt: skip
+    _require_event(date, event, event_days, VOLUME in methods)
+    folder = None
+    if attributions:
+        found, folder = api.explain_into(
+            runs, basin, event=event, methods=attributions, baseline=baseline, **shared
+        )
+        print_explanation(found)
+    if VOLUME in methods:
+        volume, folder = api.explain_volume_into(runs, basin, event_days=event_days, **shared)
+        print_volume(volume)
+    assert folder is not None
     click.echo(f"Written to {folder}:")
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name}")
+
+
+def _require_event(
+    date: str | None, event: str | None, event_days: str | None, volume: bool
+) -> None:
+    """Refuse what does not go together, before anything is written."""
+    from hydroml.errors import ConfigError
+
+    if (date is None) == (event is None):
+        raise ConfigError(
+            "Say which flow to explain: a date, or an event, and not both.",
+            "Give --date 1996-01-19, or --event peak, or --event low.",
+        )
+    if volume and event == "low":
+        raise ConfigError(
+            "A low flow has no volume to share out.", "Leave --method rudder out, or --event peak."
+        )
+    if event_days is not None and not volume:
+        raise ConfigError(
+            "--event-days is for the volume that --method rudder shares out.",
+            "Add --method rudder, or leave --event-days out.",
+        )
+
+
+def print_volume(found: "xr.Dataset") -> None:
+    """Print an event's volume, what was expected of it, and the days that made it."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hydroml.explanation.event_table import summarise_volume, volume_table
+
+    told, rows = summarise_volume(found), volume_table(found)
+    synthetic = "SYNTHETIC DATA: " if told["synthetic"] == "true" else ""
+    name = f" {told['gauge_name']}" if told["gauge_name"] else ""
+    click.secho(f"{synthetic}{told['basin']}{name}, {told['event_days']}", bold=True)
+    observed = told["volume_observed"]
+    seen = "missing" if observed is None else f"{observed:.1f} mm"
+    click.echo(
+        f"volume of {told['event_length']} days: observed {seen}, simulated {told['volume']:.1f} mm"
+        + (f" ±{told['volume_sd']:.1f}, {told['members']} members" if told["members"] > 1 else "")
+    )
+    shown = Table(title=escape("Days whose weather made it: added to the expected volume [mm]"))
+    for column in ("date", "days\nbefore end", "added", "expected\nby then"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    chosen = sorted(day["date"] for day in told["top_days"])
+    shown.add_row("before", f">= {told['days']}", "", f"{told['expected_before']:.2f}")
+    for date in chosen:
+        row = rows.loc[date]
+        shown.add_row(
+            date, f"{row['days_before']:.0f}", f"{row['credit']:+.2f}", f"{row['expected']:.2f}"
+        )
+    rest = rows["credit"].drop(index=chosen).sum()
+    shown.add_row("other days", str(len(rows) - len(chosen)), f"{rest:+.2f}", "")
+    shown.add_row("sum", "", f"{told['volume']:.2f}", "", style="bold")
+    Console().print(shown)
 
 
 def print_explanation(found: "xr.Dataset") -> None:

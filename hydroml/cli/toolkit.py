@@ -30,22 +30,33 @@ def toolkit(name: str | None, demo: bool, seed: int, out: Path) -> None:
     """
     from hydroml.errors import ConfigError, nearest
     from hydroml.toolkit import COMPONENTS, load_card
+    from hydroml.toolkit.in_core import IN_CORE
 
     if name is None:
         if demo:
             raise ConfigError("--demo needs a NAME.", "Choose one of: hydroml toolkit")
-        _print_table([(group, load_card(known)) for known, group in COMPONENTS.items()])
+        rows = [(group, load_card(known)) for known, group in COMPONENTS.items()]
+        _print_table([*rows, *(("in the core", card) for card, _ in IN_CORE.values())])
+        return
+    if name in IN_CORE:
+        card, command = IN_CORE[name]
+        if demo:
+            raise ConfigError(
+                f"{name} is no component: it is what hydroml is for.", f"Run it: {command} --help"
+            )
+        _print_card(card, {"Command": command})
         return
     if name not in COMPONENTS:
         raise ConfigError(
-            f"There is no component {name!r}. {nearest(name, COMPONENTS)}",
+            f"There is no component {name!r}. {nearest(name, [*COMPONENTS, *IN_CORE])}",
             "See what there is: hydroml toolkit",
         )
     card = load_card(name)
     if demo:
         _run(card, seed, out)
     else:
-        _print_card(card, COMPONENTS[name])
+        home = f"hydroml.toolkit.{COMPONENTS[name]}.{name}"
+        _print_card(card, {"Import": home, "Demo": f"hydroml toolkit {name} --demo"})
 
 
 def _print_table(rows: "list[tuple[str, Card]]") -> None:
@@ -76,12 +87,11 @@ def _print_table(rows: "list[tuple[str, Card]]") -> None:
 _LABEL = 14  # columns of what stands before a card's texts
 
 
-def _print_card(card: "Card", group: str) -> None:
+def _print_card(card: "Card", use: dict[str, str]) -> None:
     rows = {
         "Question": card.answers, "Paper": card.paper, "Inputs": card.inputs,
         "Outputs": card.outputs, "In hydrology": card.hydrology, "Claim": card.claim,
-        "Status": card.status, "Import": f"hydroml.toolkit.{group}.{card.name}",
-        "Demo": f"hydroml toolkit {card.name} --demo",
+        "Status": card.status, **use,
     }  # fmt: skip
     width = min(100, shutil.get_terminal_size().columns)
     click.secho(f"{card.title} ({card.year})", bold=True)

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 
-from hydroml.data.roles import roles_of
 from hydroml.errors import ConfigError, RunError, nearest
 from hydroml.evaluation.ensemble import require_ensemble, result_header
 from hydroml.explanation.attribution import METHODS, Share, share_out
 from hydroml.explanation.baseline import BASELINES
+from hydroml.explanation.layout import coordinates_of, forcing_of, gauge_name, texts
 from hydroml.explanation.window import Question, Weather, Window, open_windows
 from hydroml.progress import Advance, silent
 from hydroml.training.cores import every_core
@@ -68,7 +67,7 @@ def explain_flow(
     names = list(dict.fromkeys(methods))
     require_methods(names)
     require_ensemble(runs)
-    _require_alike(runs)
+    require_same_inputs(runs)
     weather, windows = open_windows(runs, dataset, question, device)
     found = _share_out(windows, names, device, on_progress)
     shape = (len(names), len(windows))
@@ -90,7 +89,7 @@ def explain_flow(
             _flow("simulated less baseline flow, less the sum of relevance and earlier"),
         ),
         **_flows(weather, windows),
-        **_forcing(weather),
+        **forcing_of(weather),
     }
     coordinates = _coordinates(weather, windows, names, dataset)
     return xr.Dataset(variables, coordinates, _attributes(runs, dataset, question))
@@ -128,7 +127,14 @@ def require_methods(methods: Sequence[str]) -> None:
             raise ConfigError(f"Unknown method {method!r}.", nearest(method, METHODS))
 
 
-def _require_alike(runs: Sequence[RunDirectory]) -> None:
+def require_same_inputs(runs: Sequence[RunDirectory]) -> None:
+    """Refuse runs that read other daily inputs than the first.
+
+    Raises
+    ------
+    RunError
+        Names both.
+    """
     first = runs[0].scaler().dynamic
     for run in runs[1:]:
         if run.scaler().dynamic != first:
@@ -153,51 +159,25 @@ def _flows(weather: Weather, windows: Sequence[Window]) -> dict[str, Any]:
     }
 
 
-def _forcing(weather: Weather) -> dict[str, Any]:
-    dims, note = ("time", "input"), {"comment": "units differ along input: see input_units"}
-    return {
-        "forcing": (dims, weather.forcing, {"long_name": "inputs of the model", **note}),
-        "forcing_baseline": (dims, weather.baseline, {"long_name": "baseline of them", **note}),
-    }
-
-
 def _coordinates(
     weather: Weather, windows: Sequence[Window], methods: Sequence[str], dataset: xr.Dataset
 ) -> dict[str, Any]:
-    roles = roles_of(weather.names, dataset)
-    before = np.arange(len(weather.time) - 1, -1, -1)
     return {
         # "method" is an argument of xarray's sel, and cannot be the name of a dimension there
-        "how": ("how", _texts(methods), {"long_name": "method"}),
-        "how_title": ("how", _texts(METHODS[m][1] for m in methods)),
-        "member": ("member", _texts(w.member for w in windows)),
-        "time": weather.time.astype("datetime64[ns]"),
-        "days_before": ("time", before, {"units": "d", "long_name": "days before the event"}),
-        "input": ("input", _texts(weather.names)),
-        "input_units": ("input", _texts(_units(dataset, n) for n in weather.names)),
-        "input_role": ("input", _texts(roles[n] for n in weather.names)),
+        "how": ("how", texts(methods), {"long_name": "method"}),
+        "how_title": ("how", texts(METHODS[m][1] for m in methods)),
+        **coordinates_of(weather, [w.member for w in windows], dataset),
     }
-
-
-def _texts(values: Any) -> NDArray[np.object_]:
-    return np.array(list(values), dtype=object)
-
-
-def _units(dataset: xr.Dataset, name: str) -> str:
-    return str(dataset[name].attrs.get("units", ""))
 
 
 def _attributes(
     runs: Sequence[RunDirectory], dataset: xr.Dataset, question: Question
 ) -> dict[str, Any]:
-    name = ""
-    if "gauge_name" in dataset:
-        name = str(dataset["gauge_name"].sel(basin=question.basin).values.item())
     title = f"Which days and inputs made the flow of {question.basin} on {question.day}"
     return {
         **result_header(runs, dataset, title, "explained"),
         "basin": question.basin,
-        "gauge_name": name,
+        "gauge_name": gauge_name(dataset, question.basin),
         "date": str(question.day),
         "days": question.days,
         "baseline": question.baseline,

@@ -6,19 +6,17 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from hydroml.report.sheet import open_sheet, spell_units
+from hydroml.report.day_axes import draw_steps, draw_weather, end_time_axis
+from hydroml.report.sheet import open_sheet
 from hydroml.report.style import (
     CYCLE,
     GREY,
     INK,
     LINES,
     OBSERVED,
-    RAIN,
     SIMULATED,
     mark_synthetic,
     save,
@@ -85,12 +83,12 @@ def explanation_figure(explanation: xr.Dataset) -> Figure:
     sums = grid[1].subgridspec(2, 1)
     inputs, lags = sheet.figure.add_subplot(sums[0]), sheet.figure.add_subplot(sums[1])
     colours = _colours(explanation)
-    _draw_weather(weather, shown)
+    draw_weather(weather, shown)
     _draw_flow(flow, shown)
     for axes, method in zip(panels, methods, strict=True):
         _draw_relevance(axes, shown.sel(how=method), colours)
     _share_scale(panels)
-    _end_time_axis([weather, flow, *panels], shown)
+    end_time_axis([weather, flow, *panels], shown)
     _draw_inputs(inputs, explanation, colours)
     _draw_lags(lags, explanation)
     sheet.figure.align_ylabels([weather, flow, *panels])
@@ -155,36 +153,6 @@ def _colours(explanation: xr.Dataset) -> dict[str, str]:
     return found
 
 
-def _of_role(explanation: xr.Dataset, role: str) -> xr.DataArray:
-    return explanation["forcing"][:, explanation["input_role"].values == role]
-
-
-def _draw_weather(axes: Axes, shown: xr.Dataset) -> None:
-    tidy(axes)
-    time = shown["time"].values
-    rain, warmth = _of_role(shown, "precipitation"), _of_role(shown, "temperature")
-    if rain.sizes["input"]:
-        values = rain.isel(input=0).fillna(0)
-        _draw_steps(axes, time, values.values, np.zeros(len(time)), RAIN)
-        units = spell_units(str(rain["input_units"].values[0]))
-        axes.set_ylim(1.55 * max(float(values.max()), 1.0), 0)
-        axes.set_ylabel(f"precipitation\n[{units}]", fontsize=8.5, color=INK)
-    if warmth.sizes["input"]:
-        right = axes.twinx()
-        right.fill_between(
-            time, warmth.min("input"), warmth.max("input"), color=CYCLE[1], alpha=0.25, linewidth=0
-        )
-        right.plot(time, warmth.mean("input"), color=CYCLE[1], linewidth=0.9)
-        right.axhline(0, color=CYCLE[1], linewidth=0.6, linestyle=":")
-        low, high = float(warmth.min()), float(warmth.max())
-        right.set_ylim(min(low, 0) - 1, high + 0.9 * (high - min(low, 0)))
-        right.set_yticks(MaxNLocator(4).tick_values(min(low, 0), high)[:-1])
-        units = spell_units(str(warmth["input_units"].values[0]))
-        right.set_ylabel(f"temperature\n[{units}]", fontsize=8.5, color=CYCLE[1])
-        right.tick_params(labelsize=8, colors=CYCLE[1])
-        right.spines[["top", "left", "bottom"]].set_visible(False)
-
-
 def _draw_flow(axes: Axes, shown: xr.Dataset) -> None:
     tidy(axes)
     time, simulated, base = shown["time"].values, shown["qsim"], shown["qbase"]
@@ -213,39 +181,17 @@ def _draw_relevance(axes: Axes, one: xr.Dataset, colours: Mapping[str, str]) -> 
     for f, name in enumerate(one["input"].values):
         up, down = np.maximum(values[:, f], 0), np.minimum(values[:, f], 0)
         for level, share in ((above, up), (below, down)):
-            _draw_steps(axes, time, level + share, level, colours[str(name)])
+            draw_steps(axes, time, level + share, level, colours[str(name)])
         above, below = above + up, below + down
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_ylabel("relevance\n[mm/d]", fontsize=8.5, color=INK)
     axes.set_title(str(one["how_title"].values), loc="left", fontsize=9.5, color=INK, pad=3)
 
 
-def _draw_steps(
-    axes: Axes,
-    time: NDArray[np.datetime64],
-    values: NDArray[np.float32],
-    level: NDArray[np.float64],
-    colour: str,
-) -> None:
-    """Fill a bar a day from a level to a value; bars of their own take ten times longer."""
-    edges = np.append(time, time[-1] + np.timedelta64(1, "D")) - np.timedelta64(12, "h")
-    axes.stairs(values, edges, baseline=level, fill=True, color=colour, linewidth=0)  # type: ignore[arg-type]
-
-
 def _share_scale(panels: Sequence[Axes]) -> None:
     limits = np.array([axes.get_ylim() for axes in panels])
     for axes in panels:
         axes.set_ylim(float(limits[:, 0].min()), float(limits[:, 1].max()))
-
-
-def _end_time_axis(rows: Sequence[Axes], shown: xr.Dataset) -> None:
-    time = shown["time"].values
-    for axes in rows:
-        axes.tick_params(labelbottom=axes is rows[-1], labelsize=8)
-    rows[0].set_xlim(time[0] - np.timedelta64(12, "h"), time[-1] + np.timedelta64(24, "h"))
-    locator = AutoDateLocator(minticks=5, maxticks=11)
-    rows[-1].xaxis.set_major_locator(locator)
-    rows[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _draw_inputs(axes: Axes, explanation: xr.Dataset, colours: Mapping[str, str]) -> None:

@@ -79,3 +79,25 @@ def test_ctrl_c_leaves_the_evaluation_before_it_as_it_was(command, run, monkeypa
     assert "Traceback" not in err
     assert (run / "test" / "metrics.csv").read_bytes() == before
     assert sorted(p.name for p in run.iterdir() if p.name.startswith(".")) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*the covariance lacks full rank")
+def test_realism_is_measured_beside_the_scores(command, run, monkeypatch):
+    from hydroml.evaluation import realism
+
+    code, _, err = command("evaluate", run, "--realism")
+    assert code == 1
+    assert "needs 40 water years without a gap; 4 basins have 8 in 2001-10-01" in err
+    assert not (run / "test").exists()
+    monkeypatch.setattr(realism, "FEWEST_YEARS", 8)
+    monkeypatch.setattr(realism, "STEPS", 2)
+    code, out, err = command("evaluate", run, "--realism")
+    assert code == 0, err
+    assert "Realism of 8 years (Frechet hydrograph distance, less is better): simulated" in out
+    told = json.loads((run / "test" / "realism.json").read_text())
+    assert told["years"] == 8
+    assert told["distances"]["simulated"] > 0
+    assert (run / "test" / "realism.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = command("evaluate", run)
+    assert code == 0
+    assert not (run / "test" / "realism.json").exists()  # of the evaluation before

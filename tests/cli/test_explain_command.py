@@ -110,3 +110,63 @@ def test_an_unknown_method_is_told(command, run):
     )
     assert code == 2
     assert "occlusion" in err
+
+
+def test_rudder_shares_out_a_volume(command, run):
+    words = ("--basin", "02000000", "--event", "peak", "--method", "rudder", "--days", "80")
+    when = ("--period", "2003-01-01..2003-03-01", "--event-days", "2002-12-20..2003-03-05")
+    code, out, err = command("explain", run, *words, *when)
+    assert code == 0, err
+    assert "SYNTHETIC DATA: 02000000" in out
+    assert "Days whose weather made it" in out
+    (folder,) = (run / "explain").iterdir()
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "event_volume.csv", "event_volume.json", "event_volume.nc", "event_volume.png",
+    ]  # fmt: skip
+    told = json.loads((folder / "event_volume.json").read_text())
+    days = pd.read_csv(folder / "event_volume.csv", index_col="date")
+    total = told["expected_before"] + days["credit"].sum()
+    assert total == pytest.approx(told["volume"], abs=1e-3)
+    assert days["qsim"][days["in_event"]].sum() == pytest.approx(told["volume"], rel=1e-4)
+    assert days.index[-1] == told["event_days"].split(" to ")[1]
+
+
+def test_days_of_the_event_are_taken_as_given(command, run, tmp_path):
+    words = ("--method", "rudder", "--method", "ig", "--days", "60", "--out", tmp_path / "x")
+    dates = ("--date", "2003-03-01", "--event-days", "2003-02-25..2003-03-04")
+    code, _, err = command("explain", run, "--basin", "03000000", *dates, *words)
+    assert code == 0, err
+    told = json.loads((tmp_path / "x" / "event_volume.json").read_text())
+    assert told["event_days"] == "2003-02-25 to 2003-03-04"
+    assert told["event_length"] == 8
+    assert (tmp_path / "x" / "explanation.nc").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--event", "low", "--method", "rudder"), "A low flow has no volume"),
+        (("--event", "peak", "--event-days", "2003-02-25..2003-03-04"), "Add --method rudder"),
+        (
+            ("--date", "2003-03-01", "--method", "rudder", "--event-days", "2003-03-04"),
+            "Give FROM..TO",
+        ),
+        (
+            (
+                "--date",
+                "2003-03-01",
+                "--method",
+                "rudder",
+                "--event-days",
+                "2003-04-01..2003-04-02",
+            ),
+            "does not hold its peak",
+        ),
+        (("--date", "2003-03-01", "--method", "rudder"), "Give fewer --days (now 365)"),
+    ],
+)
+def test_what_rudder_refuses(command, run, words, said):
+    code, _, err = command("explain", run, "--basin", "02000000", *words)
+    assert code == 1
+    assert said in err
+    assert not (run / "explain").exists()

@@ -109,3 +109,17 @@ def test_a_demo_prints_findings_beside_claims_and_writes_a_picture(command, tmp_
     assert f"Wrote {picture}" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "100/100" in err  # progress, to its end
+
+
+def test_what_is_in_the_core_has_a_card_and_a_command(command):
+    code, out, _ = command("toolkit")
+    assert code == 0
+    assert "IN THE CORE" in out
+    assert "climate_sensitivity" in out
+    code, out, _ = command("toolkit", "ealstm")
+    assert code == 0
+    assert "Command:      hydroml train --model ealstm" in out
+    assert "--demo" not in out
+    code, _, err = command("toolkit", "ealstm", "--demo")
+    assert code == 1
+    assert "Run it: hydroml train --model ealstm --help" in err

@@ -13,14 +13,15 @@ import pytest
 from hydroml import toolkit
 from hydroml.toolkit import COMPONENTS, Card, load_card, load_demo
 from hydroml.toolkit.demo import silent
+from hydroml.toolkit.in_core import IN_CORE
 
 DOCS = Path(__file__).parents[2] / "docs"
 every_component = pytest.mark.parametrize("name", COMPONENTS)
 
 
-@every_component
+@pytest.mark.parametrize("name", [*COMPONENTS, *IN_CORE])
 def test_the_card_is_complete(name):
-    card = load_card(name)
+    card = load_card(name) if name in COMPONENTS else IN_CORE[name][0]
     assert isinstance(card, Card)
     assert card.name == name
     assert 1940 <= card.year <= 2030
