@@ -18,6 +18,7 @@ from hydroml.cli.sensitivity import sensitivity
 from hydroml.cli.states import states
 from hydroml.cli.toolkit import toolkit
 from hydroml.cli.train import train
+from hydroml.cli.weather import weather
 from hydroml.cli.weeks import weeks
 from hydroml.errors import HydromlError
 from hydroml.version import __version__
@@ -39,8 +40,8 @@ def hydroml() -> None:
 
 
 COMMANDS = (
-    data, train, evaluate, sensitivity, explain, states, weeks, donors, adapt, report, import_run,
-    demo, models, toolkit, doctor,
+    data, train, evaluate, sensitivity, explain, states, weeks, weather, donors, adapt, report,
+    import_run, demo, models, toolkit, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     hydroml.add_command(command)

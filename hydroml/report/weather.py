@@ -75,7 +75,7 @@ def _draw_ratios(axes: Axes, study: WeatherStudy) -> None:
     )
     axes.set_title("How far off (1: as good as the data allow)", loc="left", fontsize=10)
     tidy(axes)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="upper right")
 
 
 def _series(study: WeatherStudy) -> dict[str, tuple[str, str, list[Record]]]:

@@ -1,4 +1,4 @@
-"""Cards of the two systems of the research line that are hydroml itself: no component, a command."""
+"""Cards of the two systems of the research line that are hydroml itself: commands."""
 
 from hydroml.toolkit.card import Card
 
@@ -13,8 +13,8 @@ EALSTM = Card(
     inputs="daily weather (B, T, F) and attributes of the basins (B, S), standardised",
     outputs="discharge (B, T), standardised",
     hydrology="the core: hydroml train --model ealstm",
-    claim="measured in benchmarks/RESULTS.md beside published per-basin scores; the full experiment "
-    "of 531 basins and 30 epochs has not been run for want of a GPU",
+    claim="measured in benchmarks/RESULTS.md beside published per-basin scores; the full "
+    "experiment of 531 basins and 30 epochs has not been run for want of a GPU",
 )
 
 CLIMATE_SENSITIVITY = Card(

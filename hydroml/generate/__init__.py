@@ -1,0 +1,1 @@
+"""Stochastic weather: generators of daily forcing, and criteria that judge what they make."""

@@ -1,0 +1,1 @@
+"""Which action earned the reward, and what to do next: redistribution of returns, tree search."""

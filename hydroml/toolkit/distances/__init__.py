@@ -1,0 +1,1 @@
+"""How far apart two sets of things are: pictures, videos, molecules, years of daily flow."""
