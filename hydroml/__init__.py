@@ -12,8 +12,8 @@ from hydroml.version import __version__
 
 __all__ = [
     "__version__", "adapt", "analyse_sensitivity", "classify_states", "evaluate", "explain",
-    "explain_volume", "find_donors", "find_flood_weeks", "import_run", "load_config", "open_store", "resume",
-    "train", "write_report",
+    "explain_volume", "find_donors", "find_flood_weeks", "generate_weather", "import_run",
+    "load_config", "open_store", "resume", "train", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
@@ -25,6 +25,7 @@ _HOMES = {
     "explain_volume": "hydroml.api",
     "find_donors": "hydroml.api",
     "find_flood_weeks": "hydroml.api",
+    "generate_weather": "hydroml.api",
     "import_run": "hydroml.api",
     "load_config": "hydroml.config",
     "open_store": "hydroml.data.store",

@@ -59,7 +59,8 @@ def weather(
 
     A generator learns from the runs' training years, makes the test years anew, and is judged by
     spells, extremes, seasons, correlations and the flow that its weather gives. Writes
-    weather_01.nc, ..., scenarios.yaml, criteria.csv, summary.json and weather.png to RUN/weather.
+    weather_01.nc, ..., scenarios.yaml, basins.txt, criteria.csv, summary.json and weather.png to
+    RUN/weather.
 
     \b
     hydroml weather runs/first --method both
@@ -108,4 +109,7 @@ def print_weather(table: "pd.DataFrame", folder: Path, runs: tuple[Path, ...]) -
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name}")
     given = " ".join(map(str, runs))
-    click.echo(f"Next: hydroml sensitivity {given} --scenarios {folder / 'scenarios.yaml'}")
+    click.echo(
+        f"Next: hydroml sensitivity {given} --scenarios {folder / 'scenarios.yaml'} "
+        f"--basins {folder / 'basins.txt'}"
+    )

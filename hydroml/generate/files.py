@@ -27,7 +27,7 @@ def member_name(number: int) -> str:
 def write_weather(
     folder: Path, members: Sequence[Weather], dataset: xr.Dataset, header: Mapping[str, str]
 ) -> None:
-    """Write each member, and ``scenarios.yaml`` that names them.
+    """Write each member, ``scenarios.yaml`` that names them, and ``basins.txt``.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def write_weather(
         )  # fmt: skip
     text = yaml.safe_dump(scenarios(len(members), header), sort_keys=False, allow_unicode=True)
     (folder / "scenarios.yaml").write_text(text, encoding="utf-8")
+    ids = "\n".join(members[0].basins)  # fewer than the run's where some lack a day of weather
+    (folder / "basins.txt").write_text(f"{ids}\n", encoding="utf-8")
 
 
 def laid_out(weather: Weather, dataset: xr.Dataset, header: Mapping[str, str]) -> xr.Dataset:

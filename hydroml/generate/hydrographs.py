@@ -18,6 +18,7 @@ from hydroml.evaluation.hydrograph_years import cut_years
 from hydroml.evaluation.realism import FEWEST_YEARS, Reader, fit_reader
 from hydroml.generate.criteria import Key
 from hydroml.generate.flow import Flow
+from hydroml.generate.threads import one_thread
 from hydroml.progress import Advance, silent
 from hydroml.toolkit.distances.hydrograph import FrechetHydrographDistance, relative_flow
 
@@ -81,7 +82,8 @@ def read_hydrographs(
     """
     if target not in dataset or not _enough(dataset, basins, target, away_from):
         return None
-    return fit_reader(dataset, basins, target, away_from, seed=seed, on_progress=on_progress)
+    with one_thread():
+        return fit_reader(dataset, basins, target, away_from, seed=seed, on_progress=on_progress)
 
 
 def _enough(dataset: xr.Dataset, basins: Sequence[str], target: str, away_from: Period) -> bool:

@@ -19,6 +19,7 @@ from hydroml.generate.flow import Flow, simulate_flow
 from hydroml.generate.hydrographs import KEY, HydrographJudge
 from hydroml.generate.judgement import Verdict, decide, judge, row_of
 from hydroml.generate.markov import fit_markov
+from hydroml.generate.threads import one_thread
 from hydroml.generate.weather import Floats, Weather
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
@@ -212,15 +213,18 @@ def study_weather(
         basins = observed.weather.basins
         hydrographs = HydrographJudge(reader, basins, observed.days, observed.flow, request.seed)
     for method in request.methods:
-        model = METHODS[method](learned.weather.during(learned.period), request, on_progress)
-        made = model.generate(days, request.members, request.seed + 1, on_progress)
+        with one_thread():
+            model = METHODS[method](learned.weather.during(learned.period), request, on_progress)
+            made = model.generate(days, request.members, request.seed + 1, on_progress)
         members[method] = _records(
             runs, dataset, made, observed.period, request.device, on_progress
         )
         own = [record.criteria() for record in members[method]]
         tables.append(judge(method, truth, past, own))
         if hydrographs is not None:
-            tables.append(_judge_hydrographs(method, hydrographs, learned, members[method]))
+            with one_thread():
+                row = _judge_hydrographs(method, hydrographs, learned, members[method])
+            tables.append(row)
     table = pd.concat(tables, ignore_index=True)
     return WeatherStudy(table, decide(table), observed, learned, members)
 

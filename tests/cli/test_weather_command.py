@@ -81,7 +81,7 @@ def test_sensitivity_takes_them_and_a_warming_on_top(written, tiny_run, tmp_path
     mine.write_text(yaml.safe_dump({"name": "warm", "scenarios": [warmer]}))
     response = api.analyse_sensitivity(
         tiny_run, [written / "scenarios.yaml", mine], device="cpu", out=tmp_path / "response",
-        statics="held",
+        statics="held", basins=str(written / "basins.txt"),
     )  # fmt: skip
     assert response["scenario"].values.tolist() == [
         "baseline",

@@ -242,6 +242,6 @@ def _map(task: Task) -> np.ndarray:
 def _dots(setting: Setting, needed: dict[str, list[int]]) -> Panel:
     start = "N(1, 0.5)" if setting.unseen == NORMAL else "zero"
     return Panel(
-        f"{setting}, unseen pairs start from {start}", "seed", f"episodes, at most {setting.most}",
+        f"{setting}, start {start}", "seed", f"episodes, at most {setting.most}",
         tuple(Series(list(range(SEEDS)), n, name, "points") for name, n in needed.items()),
     )  # fmt: skip
