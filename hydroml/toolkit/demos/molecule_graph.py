@@ -149,8 +149,8 @@ def _findings(
     return (
         Finding("AUC, toxic or not, test molecules", "above 0.9", area, area > 0.9),
         Finding("AUC of the best neuron for each motif (untrained)", "for orientation", listed),
-        Finding("lead of the trained net's best neuron, least of the motifs", f"above {AHEAD:g}", lead,
-                lead > AHEAD),
+        Finding("lead of the trained net's best neuron, least of the motifs", f"above {AHEAD:g}",
+                lead, lead > AHEAD),
         Finding(f"top {TOP} substructures that hold a motif",
                 f"at least 0.8 (of all: {usual:.2f})", share, share >= 0.8),
         Finding("most attributed atom of a toxic molecule is in a motif, integrated gradients",
