@@ -68,8 +68,14 @@ def weather(
     hydroml sensitivity runs/first --scenarios runs/first/weather/scenarios.yaml
     """
     from hydroml import api
+    from hydroml.errors import ConfigError
     from hydroml.generate.adversarial import AdversarialSettings
 
+    if steps is not None and method == "markov":
+        raise ConfigError(
+            "--steps is for the adversarial training, and the Markov chain has none.",
+            "Leave --steps out, or choose --method gan.",
+        )
     settings = AdversarialSettings() if steps is None else AdversarialSettings(steps=steps)
     table, folder = api.generate_weather_into(
         runs, method=method, members=members, period=period, train=train, data=data,

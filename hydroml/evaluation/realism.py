@@ -27,6 +27,7 @@ from hydroml.toolkit.distances.hydrograph import (
     fit_encoder,
     relative_flow,
 )
+from hydroml.training.threads import one_thread
 
 STEPS = 600
 """Steps in which a reader learns; about 12 s on a core, whatever the number of basins."""
@@ -140,7 +141,8 @@ def fit_reader(
         steps_done = steps
 
     generator = torch.Generator().manual_seed(seed)
-    encoder = fit_encoder(read, generator=generator, steps=STEPS, advance=advance)
+    with one_thread():
+        encoder = fit_encoder(read, generator=generator, steps=STEPS, advance=advance)
     return Reader(encoder, tuple(basins[int(i)] for i in kept), mean[kept], read)
 
 

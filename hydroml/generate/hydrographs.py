@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hydroml.data.splits import Period
+from hydroml.errors import ConfigError
 from hydroml.evaluation.hydrograph_years import cut_years
-from hydroml.evaluation.realism import FEWEST_YEARS, Reader, fit_reader
+from hydroml.evaluation.realism import Reader, fit_reader
 from hydroml.generate.criteria import Key
 from hydroml.generate.flow import Flow
-from hydroml.generate.threads import one_thread
 from hydroml.progress import Advance, silent
 from hydroml.toolkit.distances.hydrograph import FrechetHydrographDistance, relative_flow
 
@@ -80,20 +80,9 @@ def read_hydrographs(
 
     Parameters are those of `hydroml.evaluation.realism.fit_reader`.
     """
-    if target not in dataset or not _enough(dataset, basins, target, away_from):
+    if target not in dataset:
         return None
-    with one_thread():
+    try:
         return fit_reader(dataset, basins, target, away_from, seed=seed, on_progress=on_progress)
-
-
-def _enough(dataset: xr.Dataset, basins: Sequence[str], target: str, away_from: Period) -> bool:
-    flow = dataset[target].sel(basin=list(basins)).transpose("basin", "time").values
-    time = dataset["time"].values.astype("datetime64[D]")
-    inside = (time >= np.datetime64(away_from.start)) & (time <= np.datetime64(away_from.end))
-    flow = np.where((flow >= 0) & (flow.max(axis=1, initial=0, where=flow >= 0) > 0)[:, None],
-                    flow, np.nan)  # fmt: skip
-    for counted in (inside, ~inside):
-        (years,) = cut_years(time, np.where(counted, flow, np.nan))
-        if len(years.flow) < FEWEST_YEARS:
-            return False
-    return True
+    except ConfigError:
+        return None

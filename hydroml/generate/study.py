@@ -19,10 +19,10 @@ from hydroml.generate.flow import Flow, simulate_flow
 from hydroml.generate.hydrographs import KEY, HydrographJudge
 from hydroml.generate.judgement import Verdict, decide, judge, row_of
 from hydroml.generate.markov import fit_markov
-from hydroml.generate.threads import one_thread
 from hydroml.generate.weather import Floats, Weather
 from hydroml.progress import Advance, silent
 from hydroml.training.rundir import RunDirectory
+from hydroml.training.threads import one_thread
 
 
 class WeatherModel(Protocol):

@@ -147,6 +147,7 @@ class TestCommand:
             (("--members", 0), "0 members are asked for"),
             (("--seed", -1), "The seed is -1"),
             (("--steps", 0), "steps is 0"),
+            (("--steps", 9, "--method", "markov"), "Leave --steps out"),
             (("--period", "tomorrow"), "Unknown period 'tomorrow'"),
             (("--train", "1990-10-01..1995-09-30"), "lies outside the data"),
             (("--period", "2002-10-01..2003-09-30"), "has 1 whole water years"),
