@@ -66,7 +66,7 @@ def generate_weather(
     runs : path-like or sequence of path-like
         Run directories; several are an ensemble, whose mean flow is taken.
     method : str
-        ``gan``, ``markov``, or ``both``: the one that does better is written.
+        ``gan``, ``linear``, ``markov``, or ``all``: the one that does best is written.
     members : int
         Series to write.
     period : str

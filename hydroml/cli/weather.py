@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     "--method",
     default="gan",
     show_default=True,
-    help="gan, markov, or both: the one that does better is written.",
+    help="gan, linear, markov, or all: the one that does best is written.",
 )
 @click.option("--members", default=10, show_default=True, type=int, help="Series to write.")
 @click.option(
@@ -63,7 +63,7 @@ def weather(
     RUN/weather.
 
     \b
-    hydroml weather runs/first --method both
+    hydroml weather runs/first --method all
     hydroml weather runs/first --members 30 --seed 1 --out more_weather
     hydroml sensitivity runs/first --scenarios runs/first/weather/scenarios.yaml
     """
@@ -71,9 +71,9 @@ def weather(
     from hydroml.errors import ConfigError
     from hydroml.generate.adversarial import AdversarialSettings
 
-    if steps is not None and method == "markov":
+    if steps is not None and method in ("markov", "linear"):
         raise ConfigError(
-            "--steps is for the adversarial training, and the Markov chain has none.",
+            f"--steps is for the adversarial training, and {method} has none.",
             "Leave --steps out, or choose --method gan.",
         )
     settings = AdversarialSettings() if steps is None else AdversarialSettings(steps=steps)

@@ -39,7 +39,7 @@ class AdversarialSettings:
     width, critic_width : int
         Channels of hidden layers.
     steps : int
-        Of the generator.
+        Of the generator; with 0 it adds nothing to the linear series of each basin.
     n_critic : int
         Steps of the critic before each.
     batch : int
@@ -67,7 +67,9 @@ class AdversarialSettings:
     calibration_years: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("width", "critic_width", "steps", "n_critic", "batch", "calibration_years"):
+        if self.steps < 0:
+            raise ConfigError(f"steps is {self.steps}.", "Give 0 or more; 0 leaves it untrained.")
+        for name in ("width", "critic_width", "n_critic", "batch", "calibration_years"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}.", "Give at least 1.")
         if self.window < 16:

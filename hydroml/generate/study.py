@@ -1,7 +1,7 @@
 """One study: generators learn from some years, make others, and are judged by what was observed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -130,15 +130,25 @@ def _gan(learned: Weather, request: WeatherRequest, advance: Advance) -> Weather
     )
 
 
+def _linear(learned: Weather, request: WeatherRequest, advance: Advance) -> WeatherModel:
+    """Fit the series that the adversarial generator starts from, with its exact margins."""
+    fitted = train_adversarial(
+        learned, replace(request.settings, steps=0), seed=request.seed, device=request.device
+    )
+    advance(1)
+    return fitted
+
+
 METHODS: dict[str, Callable[[Weather, WeatherRequest, Advance], WeatherModel]] = {
     "markov": _markov,
+    "linear": _linear,
     "gan": _gan,
 }
 """Generators by name."""
 
 
 def methods_of(name: str) -> tuple[str, ...]:
-    """Resolve a method's name; ``both`` is all of them.
+    """Resolve a method's name; ``all`` is every one.
 
     Raises
     ------
@@ -147,10 +157,10 @@ def methods_of(name: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> methods_of("both")
-    ('markov', 'gan')
+    >>> methods_of("all")
+    ('markov', 'linear', 'gan')
     """
-    known = {**{n: (n,) for n in METHODS}, "both": tuple(METHODS)}
+    known = {**{n: (n,) for n in METHODS}, "all": tuple(METHODS)}
     if name not in known:
         raise ConfigError(f"Unknown method {name!r}.", nearest(name, known))
     return known[name]

@@ -12,8 +12,8 @@ from hydroml.generate.study import Record, WeatherStudy
 from hydroml.generate.weather import Floats
 from hydroml.report.style import CYCLE, GREY, INK, OBSERVED, tidy
 
-NAMES = {"markov": "Markov chain", "gan": "adversarial"}
-_COLOURS = {"markov": CYCLE[0], "gan": CYCLE[1]}
+NAMES = {"markov": "Markov chain", "linear": "linear series", "gan": "adversarial"}
+_COLOURS = {"markov": CYCLE[0], "linear": CYCLE[2], "gan": CYCLE[1]}
 _SHOWN_RATIO = 6.0  # larger ones are cut, and their number is written
 
 

@@ -20,14 +20,14 @@ FAST = ("--members", 2, "--device", "cpu")
 
 @pytest.fixture(scope="module")
 def written(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("weather") / "both"
+    out = tmp_path_factory.mktemp("weather") / "all"
     settings = AdversarialSettings(
         window=16, width=8, critic_width=8, steps=2, batch=4, calibration_years=4
     )
     table = api.generate_weather(
-        tiny_run, method="both", members=2, settings=settings, device="cpu", out=out
+        tiny_run, method="all", members=2, settings=settings, device="cpu", out=out
     )
-    assert set(table["generator"]) == {"markov", "gan"}
+    assert set(table["generator"]) == {"markov", "linear", "gan"}
     return out
 
 
@@ -146,7 +146,7 @@ class TestCommand:
             (("--method", "gen"), "Unknown method 'gen'"),
             (("--members", 0), "0 members are asked for"),
             (("--seed", -1), "The seed is -1"),
-            (("--steps", 0), "steps is 0"),
+            (("--steps", -1), "steps is -1"),
             (("--steps", 9, "--method", "markov"), "Leave --steps out"),
             (("--period", "tomorrow"), "Unknown period 'tomorrow'"),
             (("--train", "1990-10-01..1995-09-30"), "lies outside the data"),

@@ -36,13 +36,13 @@ def fitted(learned):
 
 @pytest.fixture(scope="module")
 def found(learned):
-    fitted = train_adversarial(learned, replace(FAST, calibration_years=30), seed=0)
+    fitted = train_adversarial(learned, replace(FAST, steps=0, calibration_years=30), seed=0)
     made = [weather_criteria(w) for w in fitted.generate(PERIOD, 3, seed=1)]
     return made, weather_criteria(learned)
 
 
 class TestBeforeAnythingIsLearned:
-    """Two steps leave the linear series of each basin, and the climate, as they were fitted."""
+    """The linear series of each basin, and the climate: what the method `linear` is."""
 
     @pytest.mark.parametrize(
         ("key", "off"),
@@ -161,7 +161,7 @@ class TestBadInput:
         with pytest.raises(ConfigError, match="61 days to learn weather from; a window needs 191"):
             train_adversarial(few, AdversarialSettings(steps=1))
 
-    @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"window": 8}])
+    @pytest.mark.parametrize("wrong", [{"steps": -1}, {"batch": 0}, {"window": 8}])
     def test_settings_out_of_range(self, wrong):
         with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
             AdversarialSettings(**wrong)
