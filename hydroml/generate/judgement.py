@@ -21,36 +21,35 @@ NOT_COUNTED = ("between_basins",)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which generator did better.
+    """Which generator did best.
 
     Parameters
     ----------
     winner : str
-        The one that wins most criteria; of equals the one with the lower median ratio.
+        The one with the lowest score.
+    scores : dict of str to float
+        Geometric mean over criteria of error to sampling error, where an error below the sampling
+        error counts as equal to it: to be nearer than years of data allow is luck, and must not
+        make up for being far off elsewhere.
     wins : dict of str to int
         Criteria in which each errs least.
-    median_ratio : dict of str to float
-        Median over criteria of error to sampling error.
     criteria : int
         Counted ones.
     """
 
     winner: str
+    scores: dict[str, float]
     wins: dict[str, int]
-    median_ratio: dict[str, float]
     criteria: int
 
     def told(self) -> str:
         """Say it in a sentence."""
-        if len(self.wins) == 1:
-            ratio = self.median_ratio[self.winner]
-            return f"{self.winner}: median error {ratio:.2f} times the sampling error."
         parts = [
-            f"{name} wins {self.wins[name]} of {self.criteria} criteria "
-            f"(median error {self.median_ratio[name]:.2f} times the sampling error)"
-            for name in sorted(self.wins, key=lambda n: n != self.winner)
+            f"{name} {self.scores[name]:.2f} (best in {self.wins[name]} of {self.criteria})"
+            for name in sorted(self.scores, key=self.scores.__getitem__)
         ]
-        return "; ".join(parts) + f". Used: {self.winner}."
+        used = f" Used: {self.winner}." if len(parts) > 1 else ""
+        return f"Error over sampling error, all criteria together: {', '.join(parts)}.{used}"
 
 
 def judge(
@@ -104,20 +103,20 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def decide(table: pd.DataFrame) -> Verdict:
-    """Find the generator that wins most criteria; those of `NOT_COUNTED` do not count.
+    """Find the generator that is least far off; criteria of `NOT_COUNTED` do not count.
 
     Examples
     --------
-    >>> rows = [("lag1", "a", 1.0), ("lag1", "b", 2.0), ("p99.9", "a", 1.2), ("p99.9", "b", 1.5)]
+    >>> rows = [("lag1", "a", 0.5), ("lag1", "b", 1.2), ("p99.9", "a", 4.0), ("p99.9", "b", 1.2)]
     >>> table = pd.DataFrame(rows, columns=["criterion", "generator", "ratio"])
-    >>> decide(table).told()
-    'a wins 2 of 2 criteria (median error 1.10 times the sampling error); b wins 0 of 2 criteria
-    (median error 1.75 times the sampling error). Used: a.'
+    >>> decide(table).told()  # a: sqrt(1 * 4), b: 1.2
+    'Error over sampling error, all criteria together: b 1.20 (best in 1 of 2), a 2.00 (best in 1
+    of 2). Used: b.'
     """
     wide = ratios(table)
     counted = wide[~wide.index.isin(NOT_COUNTED)]
     best = counted.idxmin(axis=1)
     wins = {str(name): int((best == name).sum()) for name in wide.columns}
-    median = {str(name): float(counted[name].median()) for name in wide.columns}
-    winner = max(wins, key=lambda name: (wins[name], -median[name]))
-    return Verdict(winner, wins, median, len(counted))
+    together = np.exp(np.log(counted.clip(lower=1.0)).mean())
+    scores = {str(name): float(together[name]) for name in wide.columns}
+    return Verdict(min(scores, key=scores.__getitem__), scores, wins, len(counted))

@@ -56,7 +56,7 @@ def _draw_ratios(axes: Axes, study: WeatherStudy) -> None:
         values = wide[method].fillna(0)
         axes.barh(
             place + shift, values.clip(upper=_SHOWN_RATIO), height, color=_COLOURS[method],
-            label=f"{NAMES[method]}: median {study.verdict.median_ratio[method]:.2f}",
+            label=f"{NAMES[method]}: together {study.verdict.scores[method]:.2f}",
         )  # fmt: skip
         for y, value in zip(place + shift, values, strict=True):
             if value > _SHOWN_RATIO:

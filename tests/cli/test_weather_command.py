@@ -120,7 +120,7 @@ class TestCommand:
         )
         assert code == 0, err
         assert "SYNTHETIC DATA: error of generated weather" in out
-        assert "markov: median error" in out
+        assert "all criteria together: markov" in out
         for file in out_folder.iterdir():
             assert f"  {file.name}\n" in out
         assert f"--scenarios {out_folder / 'scenarios.yaml'}" in out

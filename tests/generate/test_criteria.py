@@ -144,17 +144,20 @@ class TestJudgement:
         )
         assert ratios(table).loc["lag1"].tolist() == [2.0, 2.5]
         found = decide(table)
-        # a wins lag1 and wet_frequency, b max_1day; the correlation of basins does not count
-        assert (found.winner, found.wins, found.criteria) == ("a", {"a": 2, "b": 1}, 3)
-        assert found.median_ratio == {"a": 2.0, "b": 1.5}
-        assert found.told().startswith("a wins 2 of 3 criteria")
+        # a is best in lag1 and wet_frequency, b in max_1day; basins' correlation does not count
+        assert (found.wins, found.criteria) == ({"a": 2, "b": 1}, 3)
+        assert found.scores == pytest.approx({"a": (2 * 2 * 1) ** (1 / 3), "b": 3.75 ** (1 / 3)})
+        assert found.winner == "b"
+        assert "b 1.55 (best in 1 of 3), a 1.59 (best in 2 of 3). Used: b." in found.told()
 
-    def test_of_equals_the_nearer_one_wins(self):
+    def test_luck_does_not_make_up_for_being_far_off(self):
         rows = [
-            ("lag1", "a", 1.0),
-            ("lag1", "b", 2.0),
-            ("max_1day", "a", 5.0),
+            ("lag1", "a", 0.1),
+            ("lag1", "b", 1.9),
+            ("max_1day", "a", 2.0),
             ("max_1day", "b", 1.0),
         ]
         found = decide(pd.DataFrame(rows, columns=["criterion", "generator", "ratio"]))
+        # nearer than data allow counts as 1: sqrt(1 * 2) against sqrt(1.9 * 1)
+        assert found.scores == pytest.approx({"a": 2**0.5, "b": 1.9**0.5})
         assert (found.winner, found.wins) == ("b", {"a": 1, "b": 1})
