@@ -92,29 +92,29 @@ def _rain(record: Record) -> Floats:
 
 
 def _draw_months(axes: Axes, study: WeatherStudy) -> None:
-    for label, colour, records in _series(study).values():
+    for _, colour, records in _series(study).values():
         months = records[0].weather.during(records[0].period).months
         wet = [
             np.mean([(_rain(r)[:, months == m] >= WET).mean() for r in records])
             for m in range(1, 13)
         ]
-        axes.plot(range(1, 13), wet, color=colour, linewidth=1.4, label=label)
+        axes.plot(range(1, 13), wet, color=colour, linewidth=1.4)
     axes.set_xticks(range(1, 13), list("JFMAMJJASOND"))
     axes.set_title(f"Share of days with {WET:g} mm or more", loc="left", fontsize=10)
     tidy(axes)
-    axes.legend(fontsize=8, frameon=False)
 
 
 def _draw_spells(axes: Axes, study: WeatherStudy) -> None:
-    for _, colour, records in _series(study).values():
+    for label, colour, records in _series(study).values():
         lengths = np.concatenate([spell_lengths(row < WET) for r in records for row in _rain(r)])
         days = np.arange(1, 41)
         longer = [(lengths >= d).mean() for d in days]
-        axes.plot(days, longer, color=colour, linewidth=1.4)
+        axes.plot(days, longer, color=colour, linewidth=1.4, label=label)
     axes.set_yscale("log")
     axes.set_xlabel("days", fontsize=9)
     axes.set_title("Share of dry spells that long", loc="left", fontsize=10)
     tidy(axes)
+    axes.legend(fontsize=8, frameon=False, loc="lower left")  # the share falls with the days
 
 
 def _draw_extremes(axes: Axes, study: WeatherStudy) -> None:
